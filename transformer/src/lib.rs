@@ -1,0 +1,1 @@
+//! A GPT on the `autograd` crate.
