@@ -1,0 +1,164 @@
+//! `Float`: the scalar that everything is generic over.
+//!
+//! Training runs at `f32`, gradients are checked at `f64`, and [`Dual`](crate::Dual) sends the very same code
+//! through forward mode. A scalar brings its arithmetic, its elementary functions, and the kernels that work
+//! on whole slices of it; those have a textbook default, which `f32` and `f64` replace by vectorised code.
+
+use crate::buffer::Pool;
+use crate::kernels::{self, MatMul};
+use std::cell::RefCell;
+use std::fmt::{Debug, Display};
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
+
+/// A real number as the tape sees it: `f32`, `f64`, or a [`Dual`](crate::Dual) of either.
+pub trait Float:
+    Copy
+    + Debug
+    + Display
+    + Default
+    + PartialEq
+    + PartialOrd
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + AddAssign
+    + SubAssign
+    + MulAssign
+    + Sum
+    + Send
+    + Sync
+    + 'static
+{
+    /// The neutral element of addition.
+    const ZERO: Self;
+    /// The neutral element of multiplication.
+    const ONE: Self;
+
+    /// The nearest representable number; a dual number gets the tangent 0.
+    fn from_f64(x: f64) -> Self;
+    /// The value, widened; a dual number loses its tangent.
+    fn to_f64(self) -> f64;
+
+    /// eˣ
+    fn exp(self) -> Self;
+    /// ln x, the natural logarithm
+    fn ln(self) -> Self;
+    /// √x
+    fn sqrt(self) -> Self;
+    /// tanh x
+    fn tanh(self) -> Self;
+    /// erf x = 2/√π ∫₀ˣ e^(−t²) dt
+    fn erf(self) -> Self;
+    /// xⁿ for a whole n
+    fn powi(self, n: i32) -> Self;
+    /// xᵖ for a real p
+    fn powf(self, p: f64) -> Self;
+
+    /// |x|; the derivative at 0 is taken as 0.
+    fn abs(self) -> Self {
+        if self < Self::ZERO {
+            -self
+        } else if self == Self::ZERO {
+            Self::ZERO
+        } else {
+            self
+        }
+    }
+
+    /// Neither infinite nor NaN.
+    fn is_finite(self) -> bool {
+        self.to_f64().is_finite()
+    }
+
+    /// Lends this thread's pool of storage (see [`crate::buffer`]); a scalar without one asks the allocator.
+    fn with_pool<R>(_use_pool: impl FnOnce(&mut Pool<Self>) -> R) -> Option<R> {
+        None
+    }
+
+    // Kernels: whole slices at once.
+
+    /// C = A·B, or C += A·B; shapes, transposes and strides are in `plan`.
+    fn matmul(plan: &MatMul, a: &[Self], b: &[Self], c: &mut [Self]) {
+        kernels::naive::matmul(plan, a, b, c);
+    }
+}
+
+thread_local! {
+    static POOL_F32: RefCell<Pool<f32>> = const { RefCell::new(Pool::new()) };
+    static POOL_F64: RefCell<Pool<f64>> = const { RefCell::new(Pool::new()) };
+}
+
+impl Float for f32 {
+    const ZERO: f32 = 0.0;
+    const ONE: f32 = 1.0;
+
+    fn from_f64(x: f64) -> f32 {
+        x as f32
+    }
+    fn to_f64(self) -> f64 {
+        f64::from(self)
+    }
+    fn exp(self) -> f32 {
+        f32::exp(self)
+    }
+    fn ln(self) -> f32 {
+        f32::ln(self)
+    }
+    fn sqrt(self) -> f32 {
+        f32::sqrt(self)
+    }
+    fn tanh(self) -> f32 {
+        f32::tanh(self)
+    }
+    fn erf(self) -> f32 {
+        libm::erff(self)
+    }
+    fn powi(self, n: i32) -> f32 {
+        f32::powi(self, n)
+    }
+    fn powf(self, p: f64) -> f32 {
+        f32::powf(self, p as f32)
+    }
+    fn with_pool<R>(use_pool: impl FnOnce(&mut Pool<f32>) -> R) -> Option<R> {
+        POOL_F32.try_with(|pool| use_pool(&mut pool.borrow_mut())).ok()
+    }
+}
+
+impl Float for f64 {
+    const ZERO: f64 = 0.0;
+    const ONE: f64 = 1.0;
+
+    fn from_f64(x: f64) -> f64 {
+        x
+    }
+    fn to_f64(self) -> f64 {
+        self
+    }
+    fn exp(self) -> f64 {
+        f64::exp(self)
+    }
+    fn ln(self) -> f64 {
+        f64::ln(self)
+    }
+    fn sqrt(self) -> f64 {
+        f64::sqrt(self)
+    }
+    fn tanh(self) -> f64 {
+        f64::tanh(self)
+    }
+    fn erf(self) -> f64 {
+        libm::erf(self)
+    }
+    fn powi(self, n: i32) -> f64 {
+        f64::powi(self, n)
+    }
+    fn powf(self, p: f64) -> f64 {
+        f64::powf(self, p)
+    }
+    fn with_pool<R>(use_pool: impl FnOnce(&mut Pool<f64>) -> R) -> Option<R> {
+        POOL_F64.try_with(|pool| use_pool(&mut pool.borrow_mut())).ok()
+    }
+}
