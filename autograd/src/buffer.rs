@@ -120,7 +120,7 @@ fn class_of(len: usize) -> usize {
         return len;
     }
     let exponent = (len - 1).ilog2() - STEP_BITS; // numbers a step holds, as a power of two
-    let steps = (len - 1 >> exponent) + 1; // 9 ..= 16 steps of that many numbers
+    let steps = ((len - 1) >> exponent) + 1; // 9 ..= 16 steps of that many numbers
     exponent as usize * STEPS + steps
 }
 
