@@ -4,6 +4,7 @@ pub mod buffer;
 mod detector;
 mod dual;
 mod float;
+pub mod gradcheck;
 mod gradients;
 pub mod kernels;
 pub mod op;

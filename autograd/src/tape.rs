@@ -151,10 +151,15 @@ impl<T: Float> Tape<T> {
 
     /// Runs `f` without recording: what it computes is a constant to every later `backward`.
     pub fn no_grad<R>(&self, f: impl FnOnce() -> R) -> R {
-        let before = self.recording.replace(false);
+        let before = self.set_recording(false);
         let result = f();
-        self.recording.set(before);
+        self.set_recording(before);
         result
+    }
+
+    /// Says whether ops are recorded from now on, and returns whether they were.
+    pub(crate) fn set_recording(&self, recording: bool) -> bool {
+        self.recording.replace(recording)
     }
 
     /// Names what is computed while the returned guard lives: `let _scope = tape.scope("attention");`.

@@ -1,0 +1,32 @@
+//! Detach: a value without its history.
+
+use crate::{At, Cotangents, Float, Op, Saved, Tensor, Var};
+
+/// ```text
+/// y = x             x̄ += nothing: to the walk back, y is a constant
+/// ```
+pub struct Detach;
+
+impl<T: Float> Op<T> for Detach {
+    fn name(&self) -> &'static str {
+        "detach"
+    }
+    fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
+        x[0].clone()
+    }
+    fn vjp(&self, _: &At<T>, _: &mut Cotangents<T>) {}
+    fn flops(&self, _: &[&Tensor<T>], _: &Tensor<T>) -> u64 {
+        0
+    }
+}
+
+impl<'t, T: Float> Var<'t, T> {
+    /// The same value as a constant: no gradient flows back through it.
+    #[track_caller]
+    pub fn detach(self) -> Self {
+        let recording = self.tape().set_recording(false);
+        let constant = self.tape().apply(Detach, &[self]);
+        self.tape().set_recording(recording);
+        constant
+    }
+}

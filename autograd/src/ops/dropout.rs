@@ -1,0 +1,49 @@
+//! Dropout with a seed.
+
+use crate::{At, Cotangents, Float, Op, Saved, Tensor, Var};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// ```text
+/// y = x·m/(1 − p),  m = 0 with probability p, else 1          x̄ = ȳ·m/(1 − p)
+/// ```
+/// The mean of y is x. The mask is a function of the seed alone, the same on every machine. With p = 1
+/// everything is dropped and y = 0. Srivastava et al. 2014.
+pub struct Dropout {
+    p: f64,
+    seed: u64,
+}
+
+impl<T: Float> Op<T> for Dropout {
+    fn name(&self) -> &'static str {
+        "dropout"
+    }
+    fn forward(&self, x: &[&Tensor<T>], saved: &mut Saved<T>) -> Tensor<T> {
+        let mut generator = ChaCha8Rng::seed_from_u64(self.seed);
+        let dropped = (self.p * (1u64 << 32) as f64) as u64; // of 2³² equally likely draws
+        let kept = T::from_f64(if self.p < 1.0 { 1.0 / (1.0 - self.p) } else { 0.0 });
+        let mask = Tensor::build(x[0].shape(), |mask| {
+            for mask in mask {
+                *mask = if u64::from(generator.next_u32()) < dropped { T::ZERO } else { kept };
+            }
+        });
+        let y = x[0].zip(&mask, |x, mask| x * mask);
+        saved.push(mask);
+        y
+    }
+    fn vjp(&self, at: &At<T>, dx: &mut Cotangents<T>) {
+        dx.add(0, || at.dy.zip(&at.saved[0], |dy, mask| dy * mask));
+    }
+}
+
+impl<'t, T: Float> Var<'t, T> {
+    /// Every entry set to 0 with probability `p`, the others divided by 1 − p; which ones depends on the seed.
+    ///
+    /// # Panics
+    /// If `p` is not a probability.
+    #[track_caller]
+    pub fn dropout(self, p: f64, seed: u64) -> Self {
+        assert!((0.0..=1.0).contains(&p), "dropout: {p} is not a probability");
+        self.tape().apply(Dropout { p, seed }, &[self])
+    }
+}

@@ -1,0 +1,101 @@
+//! The one number: cross-entropy of the next token, from logits.
+
+use super::rows::log_sum_exp;
+use crate::{At, Cotangents, Float, Op, Saved, Shape, Tensor, Var};
+use std::sync::Arc;
+
+/// ```text
+/// loss = 1/N·Σᵢ (ln Σⱼ e^xᵢⱼ − xᵢ,tᵢ)       x̄ᵢⱼ = ȳ/N·(e^(xᵢⱼ − lseᵢ) − [j = tᵢ])
+/// ```
+/// over the N rows i whose target tᵢ counts. Only the log-sum-exp of each row is kept, not the probabilities.
+/// With no such row the mean is 0/0 = NaN.
+pub struct CrossEntropy {
+    targets: Arc<[u32]>,
+    ignore: Option<u32>,
+}
+
+impl CrossEntropy {
+    fn counts(&self, target: u32) -> bool {
+        Some(target) != self.ignore
+    }
+
+    fn number_that_count<T: Float>(&self) -> T {
+        T::from_f64(self.targets.iter().filter(|&&target| self.counts(target)).count() as f64)
+    }
+}
+
+impl<T: Float> Op<T> for CrossEntropy {
+    fn name(&self) -> &'static str {
+        "cross_entropy"
+    }
+    #[track_caller]
+    fn forward(&self, x: &[&Tensor<T>], saved: &mut Saved<T>) -> Tensor<T> {
+        let shape = x[0].shape();
+        let Some((&v, rows)) = shape.split_last() else { panic!("cross_entropy: a scalar has no classes") };
+        let rows: Shape = rows.into();
+        let targets = &self.targets;
+        assert_eq!(
+            rows.numel(),
+            targets.len(),
+            "cross_entropy: logits {shape} and {} targets",
+            targets.len()
+        );
+        if let Some(at) = targets.iter().position(|&target| self.counts(target) && target as usize >= v) {
+            panic!("cross_entropy: target {} at position {at}: there are {v} classes", targets[at]);
+        }
+        let row = |i: usize| &x[0].data()[i * v..(i + 1) * v];
+        let lse =
+            Tensor::from_fn(rows, |i| if self.counts(targets[i]) { log_sum_exp(row(i)) } else { T::ZERO });
+        let losses = (0..targets.len()).filter(|&i| self.counts(targets[i]));
+        let sum: T = losses.map(|i| lse.data()[i] - row(i)[targets[i] as usize]).sum();
+        saved.push(lse);
+        Tensor::scalar(sum / self.number_that_count())
+    }
+    fn vjp(&self, at: &At<T>, dx: &mut Cotangents<T>) {
+        let v = at.x[0].shape()[at.x[0].shape().len() - 1].max(1);
+        let scale = at.dy.item() / self.number_that_count();
+        dx.add(0, || {
+            Tensor::build(at.x[0].shape(), |dx| {
+                for (i, (dx, x)) in dx.chunks_exact_mut(v).zip(at.x[0].data().chunks_exact(v)).enumerate() {
+                    if !self.counts(self.targets[i]) {
+                        dx.fill(T::ZERO);
+                        continue;
+                    }
+                    let lse = at.saved[0].data()[i];
+                    for (dx, &x) in dx.iter_mut().zip(x) {
+                        *dx = scale * (x - lse).exp();
+                    }
+                    dx[self.targets[i] as usize] -= scale;
+                }
+            })
+        });
+    }
+    fn flops(&self, x: &[&Tensor<T>], _: &Tensor<T>) -> u64 {
+        4 * x[0].numel() as u64
+    }
+}
+
+impl<'t, T: Float> Var<'t, T> {
+    /// The mean of −ln p(target) over all rows of logits `[…, v]`, one target a row; a row whose target is
+    /// `ignore` does not count. In nats.
+    ///
+    /// # Panics
+    /// If there are more or fewer targets than rows, or a target is not one of the v classes.
+    #[track_caller]
+    pub fn cross_entropy(self, targets: &[u32], ignore: Option<u32>) -> Self {
+        self.tape().apply(CrossEntropy { targets: targets.into(), ignore }, &[self])
+    }
+
+    /// [`cross_entropy`](Var::cross_entropy) as the textbook writes it: the log-softmax, the entry of each
+    /// target picked by a product with 0s and 1s, and the mean.
+    #[track_caller]
+    pub fn cross_entropy_textbook(self, targets: &[u32], ignore: Option<u32>) -> Self {
+        let shape = self.shape();
+        let v = shape[shape.len() - 1];
+        let counts = |row: usize| Some(targets[row]) != ignore;
+        let picked = |i: usize| counts(i / v) && targets[i / v] as usize == i % v;
+        let one_hot = Tensor::from_fn(&shape, |i| if picked(i) { T::ONE } else { T::ZERO });
+        let number = (0..targets.len()).filter(|&row| counts(row)).count();
+        -(self.log_softmax(-1) * self.tape().constant(one_hot)).sum_all() / number as f64
+    }
+}

@@ -1,0 +1,117 @@
+//! Softmax and log-softmax along one axis.
+
+use super::rows::{dot, log_sum_exp, max_of, sum_of};
+use crate::shape::Axes;
+use crate::{At, Cotangents, Float, Op, Saved, Tensor, Var};
+
+/// ```text
+/// yᵢ = e^(xᵢ − m)/Σⱼ e^(xⱼ − m),  m = maxⱼ xⱼ        x̄ᵢ = yᵢ·(ȳᵢ − Σⱼ ȳⱼ·yⱼ)
+/// ```
+/// An entry of −∞ gets weight 0 and gradient 0; a row of nothing but −∞ is 0/0 = NaN.
+pub struct Softmax {
+    axis: usize,
+}
+
+impl<T: Float> Op<T> for Softmax {
+    fn name(&self) -> &'static str {
+        "softmax"
+    }
+    fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
+        along(self.axis, [x[0]], |[x], y| {
+            let max = max_of(x);
+            for (y, &x) in y.iter_mut().zip(x) {
+                *y = (x - max).exp();
+            }
+            let sum = sum_of(y);
+            y.iter_mut().for_each(|y| *y = *y / sum);
+        })
+    }
+    fn vjp(&self, at: &At<T>, dx: &mut Cotangents<T>) {
+        dx.add(0, || {
+            along(self.axis, [at.y, at.dy], |[y, dy], dx| {
+                let dy_y = dot(dy, y);
+                for (i, dx) in dx.iter_mut().enumerate() {
+                    *dx = y[i] * (dy[i] - dy_y);
+                }
+            })
+        });
+    }
+    fn flops(&self, _: &[&Tensor<T>], y: &Tensor<T>) -> u64 {
+        4 * y.numel() as u64
+    }
+}
+
+/// ```text
+/// yᵢ = xᵢ − ln Σⱼ e^xⱼ                              x̄ᵢ = ȳᵢ − e^yᵢ·Σⱼ ȳⱼ
+/// ```
+pub struct LogSoftmax {
+    axis: usize,
+}
+
+impl<T: Float> Op<T> for LogSoftmax {
+    fn name(&self) -> &'static str {
+        "log_softmax"
+    }
+    fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
+        along(self.axis, [x[0]], |[x], y| {
+            let total = log_sum_exp(x);
+            for (y, &x) in y.iter_mut().zip(x) {
+                *y = x - total;
+            }
+        })
+    }
+    fn vjp(&self, at: &At<T>, dx: &mut Cotangents<T>) {
+        dx.add(0, || {
+            along(self.axis, [at.y, at.dy], |[y, dy], dx| {
+                let sum = sum_of(dy);
+                for (i, dx) in dx.iter_mut().enumerate() {
+                    *dx = dy[i] - y[i].exp() * sum;
+                }
+            })
+        });
+    }
+    fn flops(&self, _: &[&Tensor<T>], y: &Tensor<T>) -> u64 {
+        4 * y.numel() as u64
+    }
+}
+
+/// y = f(rows of x…), row by row along `axis`, which is brought to the end for that and back.
+fn along<T: Float, const N: usize>(
+    axis: usize,
+    x: [&Tensor<T>; N],
+    f: impl Fn([&[T]; N], &mut [T]),
+) -> Tensor<T> {
+    let rank = x[0].shape().len();
+    let last: Axes = (0..rank).filter(|&other| other != axis).chain([axis]).collect();
+    let back: Axes = (0..rank)
+        .map(|other| if other == axis { rank - 1 } else { other - usize::from(other > axis) })
+        .collect();
+    let width = x[0].shape()[axis];
+    let x = x.map(|x| x.permute(&last)); // […, width]
+    let y = Tensor::build(x[0].shape(), |y| {
+        for (row, y) in y.chunks_exact_mut(width.max(1)).enumerate() {
+            f(x.each_ref().map(|x| &x.data()[row * width..(row + 1) * width]), y);
+        }
+    });
+    y.permute(&back)
+}
+
+impl<'t, T: Float> Var<'t, T> {
+    /// e^xᵢ/Σⱼ e^xⱼ along `axis`: positive numbers that sum to 1.
+    ///
+    /// # Panics
+    /// If there is no such axis.
+    #[track_caller]
+    pub fn softmax(self, axis: isize) -> Self {
+        self.tape().apply(Softmax { axis: self.shape().axis(axis) }, &[self])
+    }
+
+    /// ln softmax along `axis`, without computing a logarithm of a small number.
+    ///
+    /// # Panics
+    /// If there is no such axis.
+    #[track_caller]
+    pub fn log_softmax(self, axis: isize) -> Self {
+        self.tape().apply(LogSoftmax { axis: self.shape().axis(axis) }, &[self])
+    }
+}
