@@ -287,7 +287,10 @@ impl<'t, T: Float> Var<'t, T> {
         for index in (0..end).rev() {
             let (before, rest) = nodes.split_at_mut(index);
             let node = &mut rest[0];
-            if let (Some(op), true, Some(dy)) = (&node.op, node.requires_gradient, sums[index].take()) {
+            if let Some(op) = &node.op
+                && node.requires_gradient
+                && let Some(dy) = sums[index].take()
+            {
                 let x: SmallVec<[&Tensor<T>; 4]> =
                     node.inputs.iter().map(|&input| &before[input as usize].value).collect();
                 let at = At { x: &x, y: &node.value, dy: &dy, saved: &node.saved };
@@ -295,16 +298,8 @@ impl<'t, T: Float> Var<'t, T> {
                     Some(watch) => Some(*watch),
                     None => None,
                 };
-                op.vjp(
-                    &at,
-                    &mut Cotangents {
-                        node: index,
-                        inputs: &node.inputs,
-                        nodes: before,
-                        sums: &mut sums,
-                        watch,
-                    },
-                );
+                let inputs = &node.inputs;
+                op.vjp(&at, &mut Cotangents { node: index, inputs, nodes: before, sums: &mut sums, watch });
                 if keep == Keep::Everything {
                     sums[index] = Some(dy);
                 }
