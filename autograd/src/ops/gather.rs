@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// ```
 /// A row that is asked for several times collects the cotangents of all of its uses.
 pub struct Gather {
-    indices: Arc<[u32]>,
+    indices: Arc<[usize]>,
     shape: Shape, // of the indices
 }
 
@@ -21,13 +21,13 @@ impl<T: Float> Op<T> for Gather {
         let [rows, width] = x[0].shape()[..] else {
             panic!("gather: {} is no table: it takes two axes", x[0].shape())
         };
-        if let Some(at) = self.indices.iter().position(|&index| index as usize >= rows) {
+        if let Some(at) = self.indices.iter().position(|&index| index >= rows) {
             panic!("gather: index {} at position {at}: the table has {rows} rows", self.indices[at]);
         }
         let shape: Shape = self.shape.iter().copied().chain([width]).collect();
         Tensor::build(shape, |y| {
             for (y, &index) in y.chunks_exact_mut(width.max(1)).zip(&self.indices[..]) {
-                y.copy_from_slice(&x[0].data()[index as usize * width..][..width]);
+                y.copy_from_slice(&x[0].data()[index * width..][..width]);
             }
         })
     }
@@ -38,7 +38,7 @@ impl<T: Float> Op<T> for Gather {
                 dw.fill(T::ZERO);
             }
             for (dy, &index) in at.dy.data().chunks_exact(width.max(1)).zip(&self.indices[..]) {
-                for (dw, &dy) in dw[index as usize * width..][..width].iter_mut().zip(dy) {
+                for (dw, &dy) in dw[index * width..][..width].iter_mut().zip(dy) {
                     *dw += dy;
                 }
             }
@@ -55,7 +55,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// # Panics
     /// If this is not a table, if a number is not one of its rows, or if `shape` does not hold the numbers.
     #[track_caller]
-    pub fn gather(self, indices: &[u32], shape: impl Into<Shape>) -> Self {
+    pub fn gather(self, indices: &[usize], shape: impl Into<Shape>) -> Self {
         let shape = shape.into();
         assert_eq!(shape.numel(), indices.len(), "gather: {} indices under the shape {shape}", indices.len());
         self.tape().apply(Gather { indices: indices.into(), shape }, &[self])

@@ -10,12 +10,12 @@ use std::sync::Arc;
 /// over the N rows i whose target tᵢ counts. Only the log-sum-exp of each row is kept, not the probabilities.
 /// With no such row the mean is 0/0 = NaN.
 pub struct CrossEntropy {
-    targets: Arc<[u32]>,
-    ignore: Option<u32>,
+    targets: Arc<[usize]>,
+    ignore: Option<usize>,
 }
 
 impl CrossEntropy {
-    fn counts(&self, target: u32) -> bool {
+    fn counts(&self, target: usize) -> bool {
         Some(target) != self.ignore
     }
 
@@ -40,14 +40,14 @@ impl<T: Float> Op<T> for CrossEntropy {
             "cross_entropy: logits {shape} and {} targets",
             targets.len()
         );
-        if let Some(at) = targets.iter().position(|&target| self.counts(target) && target as usize >= v) {
+        if let Some(at) = targets.iter().position(|&target| self.counts(target) && target >= v) {
             panic!("cross_entropy: target {} at position {at}: there are {v} classes", targets[at]);
         }
         let row = |i: usize| &x[0].data()[i * v..(i + 1) * v];
         let lse =
             Tensor::from_fn(rows, |i| if self.counts(targets[i]) { log_sum_exp(row(i)) } else { T::ZERO });
         let losses = (0..targets.len()).filter(|&i| self.counts(targets[i]));
-        let sum: T = losses.map(|i| lse.data()[i] - row(i)[targets[i] as usize]).sum();
+        let sum: T = losses.map(|i| lse.data()[i] - row(i)[targets[i]]).sum();
         saved.push(lse);
         Tensor::scalar(sum / self.number_that_count())
     }
@@ -65,7 +65,7 @@ impl<T: Float> Op<T> for CrossEntropy {
                     for (dx, &x) in dx.iter_mut().zip(x) {
                         *dx = scale * (x - lse).exp();
                     }
-                    dx[self.targets[i] as usize] -= scale;
+                    dx[self.targets[i]] -= scale;
                 }
             })
         });
@@ -82,18 +82,18 @@ impl<'t, T: Float> Var<'t, T> {
     /// # Panics
     /// If there are more or fewer targets than rows, or a target is not one of the v classes.
     #[track_caller]
-    pub fn cross_entropy(self, targets: &[u32], ignore: Option<u32>) -> Self {
+    pub fn cross_entropy(self, targets: &[usize], ignore: Option<usize>) -> Self {
         self.tape().apply(CrossEntropy { targets: targets.into(), ignore }, &[self])
     }
 
     /// [`cross_entropy`](Var::cross_entropy) as the textbook writes it: the log-softmax, the entry of each
     /// target picked by a product with 0s and 1s, and the mean.
     #[track_caller]
-    pub fn cross_entropy_textbook(self, targets: &[u32], ignore: Option<u32>) -> Self {
+    pub fn cross_entropy_textbook(self, targets: &[usize], ignore: Option<usize>) -> Self {
         let shape = self.shape();
         let v = shape[shape.len() - 1];
         let counts = |row: usize| Some(targets[row]) != ignore;
-        let picked = |i: usize| counts(i / v) && targets[i / v] as usize == i % v;
+        let picked = |i: usize| counts(i / v) && targets[i / v] == i % v;
         let one_hot = Tensor::from_fn(&shape, |i| if picked(i) { T::ONE } else { T::ZERO });
         let number = (0..targets.len()).filter(|&row| counts(row)).count();
         -(self.log_softmax(-1) * self.tape().constant(one_hot)).sum_all() / number as f64

@@ -1,0 +1,69 @@
+//! Self-attention: the only place where tokens interact, and they do it by dot products.
+//!
+//! ```text
+//! q = x·W_q,  k = x·W_k,  v = x·W_v                              each token asks, offers, says
+//! A = softmax(q·kᵀ/√d_head)  over the tokens up to its own       who listens to whom
+//! y = A·v
+//! ```
+//!
+//! Nothing about language is built in: which products are large is learned. Several heads do this side by
+//! side on slices of the width. Vaswani et al. 2017, "Attention Is All You Need", §3.2.
+
+use super::{Linear, Pass};
+use autograd::{Float, Tensor, Var};
+
+/// Causal multi-head self-attention.
+pub struct Attention<P> {
+    /// W_q, W_k, W_v side by side: `[d, 3d]`
+    pub qkv: Linear<P>,
+    /// The heads' answers, brought together: `[d, d]`
+    pub projection: Linear<P>,
+    /// How many heads, h.
+    pub n_head: usize,
+}
+
+impl<'t, T: Float> Attention<Var<'t, T>> {
+    /// `[b, n, d] → [b, n, d]`
+    #[track_caller]
+    pub fn forward(&self, x: Var<'t, T>, pass: &Pass) -> Var<'t, T> {
+        let _scope = x.tape().scope("attention");
+        let qkv = self.qkv.forward(x).axes("b n 3d");
+        let y = attention(qkv, self.n_head, pass).axes("b n d");
+        pass.dropout(self.projection.forward(y).axes("b n d"))
+    }
+}
+
+/// softmax(q·kᵀ/√d_head)·v for every head, as the textbook writes it.
+#[track_caller]
+fn attention<'t, T: Float>(qkv: Var<'t, T>, n_head: usize, pass: &Pass) -> Var<'t, T> {
+    let [b, n, d3] = qkv.shape()[..] else { panic!("attention takes [b, n, 3d], not {}", qkv.shape()) };
+    let (d, d_head) = (d3 / 3, d3 / 3 / n_head);
+    let heads = |part: usize| {
+        let part = qkv.slice(-1, part * d..(part + 1) * d); // [b, n, d]
+        part.reshape([b, n, n_head, d_head]).permute(&[0, 2, 1, 3]).axes("b h n e") // [b, h, n, d_head]
+    };
+    let (q, k, v) = (heads(0), heads(1), heads(2));
+
+    let scores = q.matmul_tb(k).scale(1.0 / (d_head as f64).sqrt()); // [b, h, n, n]
+    let visible = scores.axes("b h n m").masked_fill(&future(n), f64::NEG_INFINITY).axes("b h n m");
+    let weights = pass.dropout(visible.softmax(-1).axes("b h n m"));
+    let y = weights.matmul(v).axes("b h n e"); // [b, h, n, d_head]
+
+    y.permute(&[0, 2, 1, 3]).reshape([b, n, d])
+}
+
+/// 1 where the key comes after the query, which must not look there: the upper triangle. `[n, n]`
+fn future<T: Float>(n: usize) -> Tensor<T> {
+    Tensor::from_fn([n, n], |i| if i % n > i / n { T::ONE } else { T::ZERO })
+}
+
+impl<P> Attention<P> {
+    /// The same layer with `f(name, parameter)` in the place of each parameter.
+    pub fn map<'a, Q>(&'a self, name: &str, f: &mut impl FnMut(&str, &'a P) -> Q) -> Attention<Q> {
+        Attention {
+            qkv: self.qkv.map(&format!("{name}.c_attn"), f),
+            projection: self.projection.map(&format!("{name}.c_proj"), f),
+            n_head: self.n_head,
+        }
+    }
+}

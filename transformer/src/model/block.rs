@@ -1,0 +1,37 @@
+//! One layer of the Transformer: tokens talk, then each thinks; both add to what runs through.
+
+use super::{Attention, LayerNorm, Mlp, Pass};
+use autograd::{Float, Var};
+
+/// A pre-norm block: `[b, n, d] → [b, n, d]`, N of them in a row.
+pub struct Block<P> {
+    /// Before the attention.
+    pub norm_1: LayerNorm<P>,
+    /// Tokens talk.
+    pub attention: Attention<P>,
+    /// Before the MLP.
+    pub norm_2: LayerNorm<P>,
+    /// Each thinks.
+    pub mlp: Mlp<P>,
+}
+
+impl<'t, T: Float> Block<Var<'t, T>> {
+    /// `[b, n, d] → [b, n, d]`
+    #[track_caller]
+    pub fn forward(&self, x: Var<'t, T>, pass: &Pass) -> Var<'t, T> {
+        let x = x + self.attention.forward(self.norm_1.forward(x, pass), pass);
+        x + self.mlp.forward(self.norm_2.forward(x, pass), pass)
+    }
+}
+
+impl<P> Block<P> {
+    /// The same layer with `f(name, parameter)` in the place of each parameter.
+    pub fn map<'a, Q>(&'a self, name: &str, f: &mut impl FnMut(&str, &'a P) -> Q) -> Block<Q> {
+        Block {
+            norm_1: self.norm_1.map(&format!("{name}.ln_1"), f),
+            attention: self.attention.map(&format!("{name}.attn"), f),
+            norm_2: self.norm_2.map(&format!("{name}.ln_2"), f),
+            mlp: self.mlp.map(&format!("{name}.mlp"), f),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The GPT: integers to vectors, N blocks, vectors to one number.
+//!
+//! ```text
+//! tokens [b, n] → wte[token] + wpe[position] [b, n, d] → N blocks → norm → ·wteᵀ [b, n, v]
+//! loss = mean over the batch of −ln p(next token)
+//! ```
+//!
+//! The architecture is GPT-2's (Radford et al. 2019), and so are the parameters' names.
+
+use super::{Block, LayerNorm, ModelConfig, Pass};
+use crate::Batch;
+use autograd::{Float, Tape, Tensor, Var};
+
+/// The model with its parameters: `Gpt<Tensor<T>>` is the model at rest, `Gpt<Var<T>>` the same on a tape.
+pub struct Gpt<P> {
+    /// The sizes.
+    pub config: ModelConfig,
+    /// What each token means; and, transposed, what each next token looks like: `[v, d]`
+    pub wte: P,
+    /// What each position means: `[block_size, d]`
+    pub wpe: P,
+    /// The N layers.
+    pub blocks: Vec<Block<P>>,
+    /// Before the head.
+    pub norm: LayerNorm<P>,
+}
+
+impl<'t, T: Float> Gpt<Var<'t, T>> {
+    /// How likely each token comes next, as logits: tokens `[b, n]` → `[b, n, v]`.
+    ///
+    /// # Panics
+    /// If n is longer than the context, or a token is not in the vocabulary.
+    #[track_caller]
+    pub fn logits(&self, tokens: &[usize], shape: [usize; 2], pass: &Pass) -> Var<'t, T> {
+        let mut x = self.embed(tokens, shape, pass);
+        for (i, block) in self.blocks.iter().enumerate() {
+            let _scope = x.tape().scope(&format!("blocks.{i}"));
+            x = block.forward(x, pass).axes("b n d");
+        }
+        let _scope = x.tape().scope("head");
+        self.norm.forward(x, pass).axes("b n d").matmul_tb(self.wte).axes("b n v")
+    }
+
+    /// The one number: the mean of −ln p(next token) over all tokens of the batch, in nats.
+    #[track_caller]
+    pub fn loss(&self, batch: &Batch, pass: &Pass) -> Var<'t, T> {
+        let logits = self.logits(&batch.x, batch.shape(), pass);
+        let _scope = logits.tape().scope("loss");
+        match pass.textbook {
+            true => logits.cross_entropy_textbook(&batch.y, None),
+            false => logits.cross_entropy(&batch.y, None),
+        }
+    }
+
+    /// `[b, n] → [b, n, d]`
+    #[track_caller]
+    fn embed(&self, tokens: &[usize], [b, n]: [usize; 2], pass: &Pass) -> Var<'t, T> {
+        let _scope = self.wte.tape().scope("embedding");
+        assert!(n <= self.config.block_size, "{n} tokens in a context of {}", self.config.block_size);
+        let positions: Vec<usize> = (0..n).collect();
+        let token = self.wte.gather(tokens, [b, n]).axes("b n d");
+        let position = self.wpe.gather(&positions, [n]).axes("n d");
+        pass.dropout((token + position).axes("b n d"))
+    }
+}
+
+impl<T: Float> Gpt<Tensor<T>> {
+    /// Puts every parameter on a tape, by name.
+    pub fn on<'t>(&self, tape: &'t Tape<T>) -> Gpt<Var<'t, T>> {
+        self.map(&mut |name, parameter: &Tensor<T>| tape.parameter(name, parameter.clone()))
+    }
+
+    /// How many numbers are learned.
+    pub fn numel(&self) -> usize {
+        self.parameters().iter().map(|(_, parameter)| parameter.numel()).sum()
+    }
+}
+
+impl<P> Gpt<P> {
+    /// The same model with `f(name, parameter)` in the place of each parameter, in a fixed order.
+    pub fn map<'a, Q>(&'a self, f: &mut impl FnMut(&str, &'a P) -> Q) -> Gpt<Q> {
+        Gpt {
+            config: self.config.clone(),
+            wte: f("transformer.wte.weight", &self.wte),
+            wpe: f("transformer.wpe.weight", &self.wpe),
+            blocks: self.blocks.iter().enumerate().map(|(i, block)| block.map(&format!("transformer.h.{i}"), f)).collect(),
+            norm: self.norm.map("transformer.ln_f", f),
+        }
+    }
+
+    /// Every parameter with its name, in the order of [`map`](Gpt::map).
+    pub fn parameters(&self) -> Vec<(String, &P)> {
+        let mut list = Vec::new();
+        self.map(&mut |name, parameter| list.push((name.to_owned(), parameter)));
+        list
+    }
+}

@@ -1,0 +1,30 @@
+//! The linear layer: nearly all parameters of the model, and nearly all of its arithmetic.
+
+use autograd::{Float, Var};
+
+/// y = x·W + b with W `[d_in, d_out]` and, if there is one, b `[d_out]`.
+pub struct Linear<P> {
+    /// W `[d_in, d_out]`
+    pub weight: P,
+    /// b `[d_out]`
+    pub bias: Option<P>,
+}
+
+impl<'t, T: Float> Linear<Var<'t, T>> {
+    /// `[…, d_in] → […, d_out]`
+    #[track_caller]
+    pub fn forward(&self, x: Var<'t, T>) -> Var<'t, T> {
+        let y = x.matmul(self.weight);
+        self.bias.map_or(y, |bias| y + bias)
+    }
+}
+
+impl<P> Linear<P> {
+    /// The same layer with `f(name, parameter)` in the place of each parameter.
+    pub fn map<'a, Q>(&'a self, name: &str, f: &mut impl FnMut(&str, &'a P) -> Q) -> Linear<Q> {
+        Linear {
+            weight: f(&format!("{name}.weight"), &self.weight),
+            bias: self.bias.as_ref().map(|bias| f(&format!("{name}.bias"), bias)),
+        }
+    }
+}
