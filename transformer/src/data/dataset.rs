@@ -1,0 +1,154 @@
+//! A text as ids: what the trainer draws its batches from.
+
+use super::text::Text;
+use super::tokenizer::Tokenizer;
+use crate::error::{Error, Result};
+
+/// A sequence of ids, as one part of a text gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tokens {
+    ids: Vec<u32>, // half the memory of usize
+}
+
+impl Tokens {
+    /// Keeps a sequence of ids.
+    pub fn new(ids: &[usize]) -> Self {
+        Tokens { ids: ids.iter().map(|&id| id as u32).collect() }
+    }
+
+    /// The number of ids.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// Appends the `length` ids from position `start` on to `window`.
+    ///
+    /// # Panics
+    /// If the sequence ends before `start + length`.
+    #[track_caller]
+    pub fn copy(&self, start: usize, length: usize, window: &mut Vec<usize>) {
+        window.extend(self.ids[start..start + length].iter().map(|&id| id as usize));
+    }
+}
+
+/// A text, split and turned into ids.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    /// What the text is called: its file's path, or its generator's name.
+    pub name: String,
+    /// The ids to train on.
+    pub train: Tokens,
+    /// The ids that are never trained on.
+    pub validation: Tokens,
+    /// The entropy of the text in nats per token, where it is known: no model's mean loss goes below it.
+    pub floor: Option<f64>,
+    /// A hash of the text, by which a resumed run recognises it.
+    pub fingerprint: String,
+}
+
+impl Dataset {
+    /// Encodes both parts of a text, of which each must give at least one window of `block_size + 1` ids.
+    ///
+    /// # Errors
+    /// If the tokenizer does not know a character of the text, or a part is too short.
+    pub fn new(text: &Text, tokenizer: &Tokenizer, block_size: usize) -> Result<Self> {
+        let encode = |part: &str| {
+            // The places in the message must be those of the whole text, not of one part.
+            let whole = |error| tokenizer.encode(text.content()).err().unwrap_or(error);
+            tokenizer
+                .encode(part)
+                .map(|ids| Tokens::new(&ids))
+                .map_err(|error| whole(error).in_file(text.name()))
+        };
+        let dataset = Dataset {
+            name: text.name().to_string(),
+            train: encode(text.train())?,
+            validation: encode(text.validation())?,
+            floor: text.floor(),
+            fingerprint: fingerprint(text.content().as_bytes()),
+        };
+        dataset.long_enough(tokenizer.unit(), block_size)?;
+        Ok(dataset)
+    }
+
+    fn long_enough(&self, unit: &str, block_size: usize) -> Result<()> {
+        let window = block_size + 1;
+        for (part, tokens) in [("training", &self.train), ("validation", &self.validation)] {
+            if tokens.len() < window {
+                let longest = self.train.len().min(self.validation.len()).saturating_sub(1);
+                let smaller = match longest {
+                    0 => String::new(),
+                    longest => format!(", or a context of at most --block_size {longest}"),
+                };
+                return Err(Error::new(format!(
+                    "the {part} part of this text is too short: it has {} {unit}s, but one window of \
+                     block_size {block_size} and the token after it takes {window}",
+                    tokens.len(),
+                ))
+                .in_file(&self.name)
+                .at(format!("the {part} part"))
+                .way_out(format!("take a longer text (about {} {unit}s at least){smaller}", 10 * window)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// FNV-1a, 64 bits: enough to tell one text from another by mistake, not by malice.
+fn fingerprint(bytes: &[u8]) -> String {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    format!("fnv1a64:{hash:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tokenizer::TokenizerKind;
+    use super::*;
+
+    fn dataset(text: &str, block_size: usize) -> Result<Dataset> {
+        let text = Text::new("corpus.txt", text.to_string());
+        let tokenizer = Tokenizer::for_text(TokenizerKind::Char, text.content());
+        Dataset::new(&text, &tokenizer, block_size)
+    }
+
+    #[test]
+    fn both_parts_are_encoded() {
+        let dataset = dataset(&"ab".repeat(50), 4).unwrap();
+        assert_eq!((dataset.train.len(), dataset.validation.len()), (90, 10));
+        let mut window = Vec::new();
+        dataset.validation.copy(3, 4, &mut window);
+        assert_eq!(window, [1, 0, 1, 0]);
+    }
+
+    #[test]
+    fn a_text_shorter_than_a_window_is_refused_with_both_numbers() {
+        let message = dataset(&"ab".repeat(50), 10).unwrap_err().to_string();
+        assert!(message.contains("corpus.txt, the validation part: "), "{message}");
+        assert!(message.contains("it has 10 characters") && message.contains("takes 11"), "{message}");
+        assert!(message.contains("--block_size 9") && message.contains("about 110 characters"), "{message}");
+        assert!(dataset(&"ab".repeat(50), 9).is_ok());
+        assert!(dataset("a", 4).unwrap_err().to_string().contains("the training part"));
+    }
+
+    #[test]
+    fn an_unknown_character_is_placed_in_the_whole_text() {
+        let text = Text::new("corpus.txt", format!("{}é", "a\n".repeat(10)));
+        let tokenizer = Tokenizer::for_text(TokenizerKind::Char, "a\n");
+        let message = Dataset::new(&text, &tokenizer, 1).unwrap_err().to_string();
+        assert!(message.contains("corpus.txt: ") && message.contains("'é' (U+00E9) at line 11"), "{message}");
+    }
+
+    #[test]
+    fn the_fingerprint_is_fnv_1a() {
+        // From the reference vectors of the algorithm's authors (Fowler, Noll, Vo).
+        assert_eq!(fingerprint(b""), "fnv1a64:cbf29ce484222325");
+        assert_eq!(fingerprint(b"foobar"), "fnv1a64:85944171f73967e8");
+    }
+}
