@@ -3,6 +3,7 @@
 pub mod data;
 pub mod error;
 pub mod files;
+pub mod model;
 pub mod random;
 
 pub use error::{Error, Result};

@@ -93,7 +93,7 @@ mod tests {
     fn a_saved_position_goes_on_where_it_was() {
         for drawn_before in [0, 1, 7, 31, 32, 33, 1000] {
             let mut original = generator(1, Purpose::Batches);
-            (0..drawn_before).for_each(|_| drop(original.next_u32()));
+            (0..drawn_before).for_each(|_| _ = original.next_u32());
             let mut resumed = generator(1, Purpose::Batches);
             seek(&mut resumed, position(&original));
             for _ in 0..100 {

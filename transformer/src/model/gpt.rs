@@ -8,7 +8,7 @@
 //! The architecture is GPT-2's (Radford et al. 2019), and so are the parameters' names.
 
 use super::{Block, LayerNorm, ModelConfig, Pass};
-use crate::Batch;
+use crate::data::batches::Batch;
 use autograd::{Float, Tape, Tensor, Var};
 
 /// The model with its parameters: `Gpt<Tensor<T>>` is the model at rest, `Gpt<Var<T>>` the same on a tape.
@@ -83,7 +83,12 @@ impl<P> Gpt<P> {
             config: self.config.clone(),
             wte: f("transformer.wte.weight", &self.wte),
             wpe: f("transformer.wpe.weight", &self.wpe),
-            blocks: self.blocks.iter().enumerate().map(|(i, block)| block.map(&format!("transformer.h.{i}"), f)).collect(),
+            blocks: self
+                .blocks
+                .iter()
+                .enumerate()
+                .map(|(i, block)| block.map(&format!("transformer.h.{i}"), f))
+                .collect(),
             norm: self.norm.map("transformer.ln_f", f),
         }
     }
