@@ -66,4 +66,9 @@ impl<P> Attention<P> {
             n_head: self.n_head,
         }
     }
+
+    /// Every parameter, to be changed, in the order of [`map`](Attention::map).
+    pub fn parameters_mut(&mut self) -> impl Iterator<Item = &mut P> {
+        self.qkv.parameters_mut().chain(self.projection.parameters_mut())
+    }
 }

@@ -34,4 +34,10 @@ impl<P> Block<P> {
             mlp: self.mlp.map(&format!("{name}.mlp"), f),
         }
     }
+
+    /// Every parameter, to be changed, in the order of [`map`](Block::map).
+    pub fn parameters_mut(&mut self) -> impl Iterator<Item = &mut P> {
+        let (before, after) = (self.norm_1.parameters_mut(), self.norm_2.parameters_mut());
+        before.chain(self.attention.parameters_mut()).chain(after).chain(self.mlp.parameters_mut())
+    }
 }

@@ -99,4 +99,12 @@ impl<P> Gpt<P> {
         self.map(&mut |name, parameter| list.push((name.to_owned(), parameter)));
         list
     }
+
+    /// Every parameter, to be changed, in the order of [`map`](Gpt::map).
+    pub fn parameters_mut(&mut self) -> Vec<&mut P> {
+        let mut list = vec![&mut self.wte, &mut self.wpe];
+        list.extend(self.blocks.iter_mut().flat_map(Block::parameters_mut));
+        list.extend(self.norm.parameters_mut());
+        list
+    }
 }

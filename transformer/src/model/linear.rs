@@ -27,4 +27,9 @@ impl<P> Linear<P> {
             bias: self.bias.as_ref().map(|bias| f(&format!("{name}.bias"), bias)),
         }
     }
+
+    /// Every parameter, to be changed, in the order of [`map`](Linear::map).
+    pub fn parameters_mut(&mut self) -> impl Iterator<Item = &mut P> {
+        std::iter::once(&mut self.weight).chain(&mut self.bias)
+    }
 }

@@ -30,4 +30,9 @@ impl<P> Mlp<P> {
     pub fn map<'a, Q>(&'a self, name: &str, f: &mut impl FnMut(&str, &'a P) -> Q) -> Mlp<Q> {
         Mlp { up: self.up.map(&format!("{name}.c_fc"), f), down: self.down.map(&format!("{name}.c_proj"), f) }
     }
+
+    /// Every parameter, to be changed, in the order of [`map`](Mlp::map).
+    pub fn parameters_mut(&mut self) -> impl Iterator<Item = &mut P> {
+        self.up.parameters_mut().chain(self.down.parameters_mut())
+    }
 }

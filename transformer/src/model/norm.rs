@@ -35,4 +35,9 @@ impl<P> LayerNorm<P> {
             bias: self.bias.as_ref().map(|bias| f(&format!("{name}.bias"), bias)),
         }
     }
+
+    /// Every parameter, to be changed, in the order of [`map`](LayerNorm::map).
+    pub fn parameters_mut(&mut self) -> impl Iterator<Item = &mut P> {
+        std::iter::once(&mut self.weight).chain(&mut self.bias)
+    }
 }

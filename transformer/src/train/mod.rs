@@ -1,0 +1,3 @@
+//! From a model and batches to a better model.
+
+pub mod optimizer;

@@ -1,0 +1,151 @@
+//! AdamW and the clipping of gradients.
+//!
+//! ```text
+//! g ← g·min(1, clip/‖g‖)                          ‖g‖ over all parameters at once
+//! p ← p − η·λ·p                                   decay, where λ applies
+//! m ← β₁·m + (1 − β₁)·g,   v ← β₂·v + (1 − β₂)·g²
+//! p ← p − η·m̂/(√v̂ + ε),   m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ)
+//! ```
+//!
+//! Kingma & Ba 2015; Loshchilov & Hutter 2019, "Decoupled weight decay regularization", algorithm 2. The order
+//! of operations is PyTorch's.
+
+use autograd::{Float, Tensor};
+
+/// The settings of AdamW.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamW {
+    /// β₁: how much of the mean gradient m stays from step to step.
+    pub beta1: f64,
+    /// β₂: the same for the mean square v.
+    pub beta2: f64,
+    /// ε, so that a parameter without gradients is not divided by 0.
+    pub eps: f64,
+    /// λ: the share of a parameter that decays in a step of learning rate 1.
+    pub weight_decay: f64,
+    /// Gradients of a larger norm are shortened to this one; 0 leaves them as they are.
+    pub grad_clip: f64,
+}
+
+/// What AdamW remembers of the gradients so far.
+pub struct Moments<T: Float> {
+    /// How many updates there were, t.
+    pub updates: u64,
+    /// m, one tensor a parameter.
+    pub mean: Vec<Tensor<T>>,
+    /// v, one tensor a parameter.
+    pub square: Vec<Tensor<T>>,
+}
+
+impl<T: Float> Moments<T> {
+    /// Before the first update.
+    pub fn zeros<'a>(parameters: impl Iterator<Item = &'a Tensor<T>>) -> Self {
+        let mean: Vec<_> = parameters.map(|parameter| Tensor::zeros(parameter.shape())).collect();
+        let square = mean.iter().map(|mean| Tensor::zeros(mean.shape())).collect();
+        Moments { updates: 0, mean, square }
+    }
+}
+
+impl AdamW {
+    /// Moves every parameter once, at learning rate `lr`, and returns the norm of the gradients before clipping.
+    /// Where `decays` says no, λ is 0.
+    ///
+    /// # Panics
+    /// If parameters, gradients and moments do not match one another.
+    #[track_caller]
+    pub fn update<T: Float>(
+        &self,
+        moments: &mut Moments<T>,
+        parameters: Vec<&mut Tensor<T>>,
+        gradients: &[Tensor<T>],
+        lr: f64,
+        decays: impl Fn(&Tensor<T>) -> bool,
+    ) -> f64 {
+        assert_eq!(parameters.len(), gradients.len(), "one gradient for each parameter");
+        assert_eq!(parameters.len(), moments.mean.len(), "one pair of moments for each parameter");
+        let norm = norm(gradients);
+        let clip = self.clip(norm);
+
+        moments.updates += 1;
+        let t = moments.updates as f64;
+        let moments = moments.mean.iter_mut().zip(&mut moments.square);
+        for ((p, g), (m, v)) in parameters.into_iter().zip(gradients).zip(moments) {
+            let decay = if decays(p) { 1.0 - lr * self.weight_decay } else { 1.0 };
+            self.update_one(p.data_mut(), g.data(), m.data_mut(), v.data_mut(), lr, t, clip, decay);
+        }
+        norm
+    }
+
+    /// The factor that shortens gradients of this norm; 10⁻⁶ is added to the norm as PyTorch does.
+    fn clip(&self, norm: f64) -> f64 {
+        if self.grad_clip > 0.0 { (self.grad_clip / (norm + 1e-6)).min(1.0) } else { 1.0 }
+    }
+
+    fn update_one<T: Float>(
+        &self,
+        p: &mut [T],
+        g: &[T],
+        m: &mut [T],
+        v: &mut [T],
+        lr: f64,
+        t: f64,
+        clip: f64,
+        decay: f64,
+    ) {
+        let number = T::from_f64;
+        let (beta1, beta2, eps) = (number(self.beta1), number(self.beta2), number(self.eps));
+        let (rest1, rest2) = (number(1.0 - self.beta1), number(1.0 - self.beta2));
+        let step = number(lr / (1.0 - self.beta1.powf(t)));
+        let correction = number((1.0 - self.beta2.powf(t)).sqrt());
+        let (clip, decay) = (number(clip), number(decay));
+        for i in 0..p.len() {
+            let g = g[i] * clip;
+            m[i] = beta1 * m[i] + rest1 * g;
+            v[i] = beta2 * v[i] + rest2 * g * g;
+            p[i] = decay * p[i] - step * m[i] / (v[i].sqrt() / correction + eps);
+        }
+    }
+}
+
+/// ‖g‖ = √Σ gᵢ², over the entries of all gradients, summed in f64.
+pub fn norm<T: Float>(gradients: &[Tensor<T>]) -> f64 {
+    let square = |g: &T| g.to_f64() * g.to_f64();
+    gradients.iter().map(|g| g.data().iter().map(square).sum::<f64>()).sum::<f64>().sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: AdamW = AdamW { beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.0, grad_clip: 0.0 };
+
+    fn one_update(adamw: AdamW, parameter: f64, gradient: f64, lr: f64) -> (f64, f64) {
+        let mut p = Tensor::full([1, 1], parameter);
+        let mut moments = Moments::zeros([&p].into_iter());
+        let norm = adamw.update(&mut moments, vec![&mut p], &[Tensor::full([1, 1], gradient)], lr, |_| true);
+        (p.item(), norm)
+    }
+
+    #[test]
+    fn the_first_step_is_as_long_as_the_learning_rate_whatever_the_gradient() {
+        for gradient in [1e-3, 1.0, 1e3] {
+            let (p, _) = one_update(PLAIN, 5.0, gradient, 0.1);
+            approx::assert_relative_eq!(p, 4.9, epsilon = 1e-5);
+        }
+    }
+
+    #[test]
+    fn decay_takes_its_share_even_without_a_gradient() {
+        let (p, _) = one_update(AdamW { weight_decay: 0.5, ..PLAIN }, 2.0, 0.0, 0.1);
+        approx::assert_relative_eq!(p, 2.0 * (1.0 - 0.1 * 0.5));
+    }
+
+    #[test]
+    fn gradients_longer_than_the_clip_are_shortened_to_it() {
+        let adamw = AdamW { grad_clip: 1.0, ..PLAIN };
+        approx::assert_relative_eq!(adamw.clip(4.0) * 4.0, 1.0, epsilon = 1e-6);
+        assert_eq!(adamw.clip(0.5), 1.0);
+        assert_eq!(AdamW { grad_clip: 0.0, ..PLAIN }.clip(4.0), 1.0);
+        assert_eq!(one_update(adamw, 1.0, 4.0, 0.1).1, 4.0, "the norm is the one before clipping");
+    }
+}
