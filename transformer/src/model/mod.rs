@@ -9,6 +9,7 @@ mod attention;
 mod block;
 mod config;
 mod gpt;
+mod huggingface;
 mod init;
 mod linear;
 mod mlp;

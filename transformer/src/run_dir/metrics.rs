@@ -1,0 +1,171 @@
+//! `metrics.jsonl`: one JSON object a line, in the order of the steps.
+//!
+//! A resumed run repeats the steps after its checkpoint, so the lines after that step are cut off first: a run that was
+//! killed and resumed leaves the same lines as one that was not.
+
+use super::{METRICS, RunDir};
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// What is measured at one step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// The number of updates that were done when this was written.
+    pub step: usize,
+    /// The loss of the last update's batch, in nats per token.
+    pub train_loss: f64,
+    /// The validation loss in nats per token, where it was evaluated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_loss: Option<f64>,
+    /// The learning rate of the last update.
+    pub lr: f64,
+    /// The norm of the last update's gradient, before clipping.
+    pub grad_norm: f64,
+    /// The tokens trained on per second since the line before.
+    pub tokens_per_second: f64,
+    /// The entropy of the text in nats per token, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<f64>,
+}
+
+/// A `metrics.jsonl` that is being written.
+#[derive(Debug)]
+pub struct Metrics {
+    path: PathBuf,
+    file: File,
+}
+
+impl RunDir {
+    /// Opens `metrics.jsonl` to go on after `step`: lines of later steps, and one that a kill cut in half, are removed.
+    ///
+    /// # Errors
+    /// If the file cannot be written, or a line in its midst is damaged.
+    pub fn metrics_after(&self, step: usize) -> Result<Metrics> {
+        let path = self.file(METRICS);
+        let refused = |error| Error::io("write", &path, &error);
+        let kept = length_through(&path, step)?;
+        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(refused)?;
+        file.set_len(kept).map_err(refused)?;
+        Ok(Metrics { path, file })
+    }
+
+    /// Reads all measurements.
+    ///
+    /// # Errors
+    /// If the file is missing, or a line other than an unfinished last one is damaged; the message names the line.
+    pub fn measurements(&self) -> Result<Vec<Measurement>> {
+        Ok(lines(&self.file(METRICS))?.into_iter().map(|(measurement, _)| measurement).collect())
+    }
+}
+
+impl Metrics {
+    /// Appends a line.
+    ///
+    /// # Errors
+    /// If the disk is full.
+    pub fn append(&mut self, measurement: &Measurement) -> Result<()> {
+        let mut line = serde_json::to_vec(measurement).map_err(|error| Error::new(error.to_string()))?;
+        line.push(b'\n');
+        self.file.write_all(&line).map_err(|error| Error::io("write", &self.path, &error))
+    }
+
+    /// Waits until all lines are on the disk.
+    ///
+    /// # Errors
+    /// If the disk is full or gone.
+    pub fn sync(&mut self) -> Result<()> {
+        self.file.sync_all().map_err(|error| Error::io("write", &self.path, &error))
+    }
+}
+
+/// How many bytes of the file hold the lines up to `step`.
+fn length_through(path: &Path, step: usize) -> Result<u64> {
+    if !path.exists() {
+        return Ok(0);
+    }
+    Ok(lines(path)?.iter().take_while(|(line, _)| line.step <= step).map(|(_, length)| length).sum())
+}
+
+/// The measurements, each with the length of its line in bytes. A last line without its end is left out.
+fn lines(path: &Path) -> Result<Vec<(Measurement, u64)>> {
+    let bytes = fs::read(path).map_err(|error| Error::io("read", path, &error))?;
+    let whole = bytes.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    whole
+        .enumerate()
+        .map(|(i, line)| match serde_json::from_slice(line) {
+            Ok(measurement) => Ok((measurement, line.len() as u64)),
+            Err(error) => Err(Error::new(format!("this is no measurement: {error}"))
+                .in_file(path)
+                .at(format!("line {}", i + 1))
+                .way_out("remove the line, or the whole file; no checkpoint depends on it")),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measurement(step: usize) -> Measurement {
+        Measurement {
+            step,
+            train_loss: 4.0 / step as f64,
+            val_loss: step.is_multiple_of(2).then_some(0.1 + 0.2),
+            lr: 1e-3,
+            grad_norm: 1.5,
+            tokens_per_second: 1e4,
+            floor: None,
+        }
+    }
+
+    fn run_with(content: &str) -> (tempfile::TempDir, RunDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let run = RunDir::create(directory.path(), false).unwrap();
+        fs::write(run.file(METRICS), content).unwrap();
+        (directory, run)
+    }
+
+    #[test]
+    fn a_line_has_the_names_that_scripts_rely_on_and_only_what_was_measured() {
+        let (_directory, run) = run_with("");
+        run.metrics_after(0).unwrap().append(&measurement(1)).unwrap();
+        let line = fs::read_to_string(run.file(METRICS)).unwrap();
+        let expected =
+            r#"{"step":1,"train_loss":4.0,"lr":0.001,"grad_norm":1.5,"tokens_per_second":10000.0}"#;
+        assert_eq!(line, format!("{expected}\n"));
+    }
+
+    #[test]
+    fn a_killed_and_resumed_run_leaves_the_lines_of_an_uninterrupted_one() {
+        let (_directory, run) = run_with("");
+        let mut metrics = run.metrics_after(0).unwrap();
+        (1..=10).for_each(|step| metrics.append(&measurement(step)).unwrap());
+        let uninterrupted = fs::read(run.file(METRICS)).unwrap();
+        // Killed in the midst of writing a later line, with the last checkpoint at step 4.
+        fs::write(run.file(METRICS), &uninterrupted[..uninterrupted.len() - 20]).unwrap();
+        let mut metrics = run.metrics_after(4).unwrap();
+        assert_eq!(run.measurements().unwrap().last().unwrap().step, 4);
+        (5..=10).for_each(|step| metrics.append(&measurement(step)).unwrap());
+        assert_eq!(fs::read(run.file(METRICS)).unwrap(), uninterrupted);
+        assert_eq!(run.measurements().unwrap(), (1..=10).map(measurement).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_damaged_line_is_an_error_that_names_it() {
+        let (_directory, run) = run_with("{\"step\": 1}\nrubbish\n");
+        let message = run.metrics_after(5).unwrap_err().to_string();
+        assert!(message.contains("metrics.jsonl, line 1: ") && message.contains("`train_loss`"), "{message}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_reported() {
+        let path = PathBuf::from("/dev/full");
+        let file = OpenOptions::new().append(true).open(&path).unwrap();
+        let message = Metrics { path, file }.append(&measurement(1)).unwrap_err().to_string();
+        assert!(message.contains("the disk is full"), "{message}");
+    }
+}

@@ -1,0 +1,221 @@
+//! The directory of one training run, laid out so that Hugging Face's `transformers` loads it as a model.
+//!
+//! | file                      | holds                                                                    |
+//! |---------------------------|--------------------------------------------------------------------------|
+//! | `config.json`             | the model's shape                                                        |
+//! | `tokenizer.json`          | the tokenizer (and `tokenizer_config.json`, which says how to load it)   |
+//! | `model.safetensors`       | the weights of the last checkpoint                                       |
+//! | `best.safetensors`        | the weights of the checkpoint with the lowest validation loss            |
+//! | `trainer.json`            | step, random streams, data, configuration: see [`TrainerState`]          |
+//! | `optimizer.safetensors`   | the optimiser's moments                                                  |
+//! | `metrics.jsonl`           | one line of measurements after the other                                 |
+//! | `.lock`                   | held by the process that trains here                                     |
+//!
+//! How a checkpoint of several files is saved as one is told in [`checkpoint`].
+
+pub mod checkpoint;
+pub mod metrics;
+
+use crate::data::tokenizer::Tokenizer;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::model::ModelConfig;
+use crate::safetensors::TensorFile;
+use crate::train::state::TrainerState;
+use serde_json::json;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+const CONFIG: &str = "config.json";
+const TOKENIZER: &str = "tokenizer.json";
+const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+const MODEL: &str = "model.safetensors";
+const BEST: &str = "best.safetensors";
+const TRAINER: &str = "trainer.json";
+const OPTIMIZER: &str = "optimizer.safetensors";
+const METRICS: &str = "metrics.jsonl";
+const LOCK: &str = ".lock";
+
+/// What belongs to a run; `trainer.json` first, for without it the other files are no checkpoint.
+const ALL: [&str; 8] = [TRAINER, CONFIG, TOKENIZER, TOKENIZER_CONFIG, MODEL, BEST, OPTIMIZER, METRICS];
+
+/// Which weights of a run to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Weights {
+    /// Those of the last checkpoint.
+    #[default]
+    Last,
+    /// Those of the checkpoint with the lowest validation loss.
+    Best,
+}
+
+/// The directory of a run.
+#[derive(Debug)]
+pub struct RunDir {
+    path: PathBuf,
+    /// Held while this process may write; the system lets go of it however the process ends.
+    _lock: Option<File>,
+}
+
+impl RunDir {
+    /// Makes the directory of a new run; `overwrite` deletes the files of a run that it already holds (and no others).
+    ///
+    /// # Errors
+    /// If it holds a run and may not be overwritten, another process trains in it, or it cannot be written.
+    pub fn create(path: &Path, overwrite: bool) -> Result<Self> {
+        if !overwrite && let Some(file) = ALL.iter().find(|file| path.join(file).exists()) {
+            let dir = path.display();
+            return Err(Error::new(format!("this directory already holds a run: it has a {file}"))
+                .in_file(path)
+                .way_out(format!(
+                    "go on with it by `train --resume --out_dir {dir}`, replace it by --overwrite, or name another \
+                     --out_dir"
+                )));
+        }
+        fs::create_dir_all(path).map_err(|error| Error::io("make", path, &error))?;
+        let run = Self::locked(path)?;
+        for file in ALL {
+            remove(&run.file(file))?;
+        }
+        run.clear_unfinished()?;
+        Ok(run)
+    }
+
+    /// Opens the directory of a run to read it: to sample, to evaluate.
+    ///
+    /// # Errors
+    /// If there is no run in it.
+    pub fn open(path: &Path) -> Result<Self> {
+        if !path.join(CONFIG).exists() {
+            let what = match (path.is_dir(), path.exists()) {
+                (true, _) => "there is no run in this directory: it has no config.json",
+                (false, true) => "this is a file, not the directory of a run",
+                (false, false) => "there is no such directory",
+            };
+            return Err(Error::new(what)
+                .in_file(path)
+                .way_out("name the directory of a run, such as runs/demo; `transformer train` makes one"));
+        }
+        Ok(RunDir { path: path.to_path_buf(), _lock: None })
+    }
+
+    /// Opens the directory of a run to go on with it, and brings a checkpoint that was interrupted to its end.
+    ///
+    /// # Errors
+    /// If there is no checkpoint in it, or another process trains in it.
+    pub fn resume(path: &Path) -> Result<Self> {
+        Self::open(path)?;
+        let run = Self::locked(path)?;
+        if !run.file(TRAINER).exists() {
+            return Err(Error::new("this run has no checkpoint to go on from: there is no trainer.json")
+                .in_file(path)
+                .way_out("start it anew with --overwrite instead of --resume"));
+        }
+        run.settle(run.trainer_state()?.step)?;
+        Ok(run)
+    }
+
+    fn locked(path: &Path) -> Result<Self> {
+        let lock = path.join(LOCK);
+        let file = File::create(&lock).map_err(|error| Error::io("write", &lock, &error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(RunDir { path: path.to_path_buf(), _lock: Some(file) }),
+            Err(TryLockError::WouldBlock) => Err(Error::new("another process is training in this directory")
+                .in_file(path)
+                .way_out("wait for it or stop it, or name another --out_dir")),
+            // A file system without locks: go on without.
+            Err(TryLockError::Error(_)) => Ok(RunDir { path: path.to_path_buf(), _lock: None }),
+        }
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Writes what stays the same during the run: the model's shape and the tokenizer.
+    ///
+    /// # Errors
+    /// If the directory cannot be written.
+    pub fn write_description(&self, config: &ModelConfig, tokenizer: &Tokenizer) -> Result<()> {
+        config.save(&self.file(CONFIG))?;
+        tokenizer.save(&self.file(TOKENIZER))?;
+        let how_to_load = json!({
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_max_length": config.block_size,
+            "clean_up_tokenization_spaces": false,
+        });
+        files::write_json(&self.file(TOKENIZER_CONFIG), &how_to_load)
+    }
+
+    /// Reads the model's shape and the tokenizer, and checks that they have the same vocabulary.
+    ///
+    /// # Errors
+    /// If one of the files is missing or wrong, or they do not fit each other.
+    pub fn description(&self) -> Result<(ModelConfig, Tokenizer)> {
+        let config = ModelConfig::load(&self.file(CONFIG))?;
+        let tokenizer = Tokenizer::load(&self.file(TOKENIZER))?;
+        if tokenizer.vocab_size() != config.vocab_size {
+            return Err(Error::new(format!(
+                "this tokenizer is of another vocabulary than the model: it has {} tokens, but config.json says \
+                 vocab_size {}",
+                tokenizer.vocab_size(),
+                config.vocab_size
+            ))
+            .in_file(self.file(TOKENIZER))
+            .way_out("use the config.json and the tokenizer.json of one and the same run"));
+        }
+        Ok((config, tokenizer))
+    }
+
+    /// Opens the weights.
+    ///
+    /// # Errors
+    /// If there are none yet, or the file is damaged.
+    pub fn weights(&self, which: Weights) -> Result<TensorFile> {
+        let path = match which {
+            Weights::Last => self.file(MODEL),
+            Weights::Best => self.file(BEST),
+        };
+        if !path.exists() {
+            return Err(Error::new("this run has no such checkpoint yet")
+                .in_file(path)
+                .way_out("train it for a while longer"));
+        }
+        TensorFile::open(&path)
+    }
+
+    /// Reads the trainer's state at the last checkpoint.
+    ///
+    /// # Errors
+    /// If `trainer.json` is missing or damaged.
+    pub fn trainer_state(&self) -> Result<TrainerState> {
+        files::read_json(
+            &self.file(TRAINER),
+            "restore it from a copy, or start the run anew with --overwrite",
+        )
+    }
+
+    /// Opens the optimiser's moments at the last checkpoint.
+    ///
+    /// # Errors
+    /// If the file is missing or damaged.
+    pub fn optimizer(&self) -> Result<TensorFile> {
+        TensorFile::open(&self.file(OPTIMIZER))
+    }
+}
+
+/// Removes a file, if it is there.
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path, &error)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! Everything a training run is told, under nanoGPT's names and with nanoGPT's defaults.
+
+use crate::data::tokenizer::TokenizerKind;
+use crate::error::{Error, Result};
+use crate::model::ModelConfig;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What is trained, on what, for how long and how fast.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainConfig {
+    /// The shape of the model; its `vocab_size` comes from the tokenizer.
+    pub model: ModelConfig,
+    /// The file of text to train on; none is the embedded corpus `stories`.
+    pub data: Option<PathBuf>,
+    /// What turns the text into tokens.
+    pub tokenizer: TokenizerKind,
+    /// The windows in a batch.
+    pub batch_size: usize,
+    /// The batches whose gradients are averaged for one update.
+    pub gradient_accumulation_steps: usize,
+    /// The number of updates.
+    pub max_iters: usize,
+    /// The updates from one evaluation (and checkpoint) to the next.
+    pub eval_interval: usize,
+    /// The batches of an evaluation on the way; the last one goes through the whole validation part.
+    pub eval_iters: usize,
+    /// The updates from one line of metrics to the next.
+    pub log_interval: usize,
+    /// The highest learning rate.
+    pub learning_rate: f64,
+    /// Whether the learning rate warms up and decays; otherwise it is constant.
+    pub decay_lr: bool,
+    /// The updates over which the learning rate rises.
+    pub warmup_iters: usize,
+    /// The update at which the learning rate has fallen to `min_lr`.
+    pub lr_decay_iters: usize,
+    /// The lowest learning rate.
+    pub min_lr: f64,
+    /// AdamW's decay of the weights of two or more axes, per unit of learning rate.
+    pub weight_decay: f64,
+    /// AdamW's memory of the gradient.
+    pub beta1: f64,
+    /// AdamW's memory of the squared gradient.
+    pub beta2: f64,
+    /// The longest gradient: a longer one is shortened to this norm. 0 is no limit.
+    pub grad_clip: f64,
+    /// Governs initialisation, batches, dropout and sampling.
+    pub seed: u64,
+}
+
+impl Default for TrainConfig {
+    /// nanoGPT's defaults, which train GPT-2 on a cluster.
+    fn default() -> Self {
+        TrainConfig {
+            model: ModelConfig::default(),
+            data: None,
+            tokenizer: TokenizerKind::Char,
+            batch_size: 12,
+            gradient_accumulation_steps: 40,
+            max_iters: 600_000,
+            eval_interval: 2000,
+            eval_iters: 200,
+            log_interval: 1,
+            learning_rate: 6e-4,
+            decay_lr: true,
+            warmup_iters: 2000,
+            lr_decay_iters: 600_000,
+            min_lr: 6e-5,
+            weight_decay: 0.1,
+            beta1: 0.9,
+            beta2: 0.95,
+            grad_clip: 1.0,
+            seed: 1337,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// The tokens whose loss one update sees.
+    pub fn tokens_per_update(&self) -> usize {
+        self.batch_size * self.gradient_accumulation_steps * self.model.block_size
+    }
+
+    /// Checks every number.
+    ///
+    /// # Errors
+    /// If one is outside of its range; the message names it.
+    pub fn validate(&self) -> Result<()> {
+        self.model.validate()?;
+        for (field, size) in [
+            ("batch_size", self.batch_size),
+            ("gradient_accumulation_steps", self.gradient_accumulation_steps),
+            ("eval_interval", self.eval_interval),
+            ("eval_iters", self.eval_iters),
+            ("log_interval", self.log_interval),
+        ] {
+            if size == 0 {
+                return Err(Error::new("0 is too small").at(field).way_out("give a whole number from 1 on"));
+            }
+        }
+        let in_range = |field: &str, value: f64, fits: bool, range: &str| {
+            if fits && value.is_finite() {
+                return Ok(());
+            }
+            Err(Error::new(format!("{value} is not {range}"))
+                .at(field)
+                .way_out(format!("give a number that is {range}")))
+        };
+        in_range("learning_rate", self.learning_rate, self.learning_rate > 0.0, "above 0")?;
+        in_range("min_lr", self.min_lr, self.min_lr >= 0.0, "0 or above")?;
+        in_range("weight_decay", self.weight_decay, self.weight_decay >= 0.0, "0 or above")?;
+        in_range("grad_clip", self.grad_clip, self.grad_clip >= 0.0, "0 (no clipping) or above")?;
+        for (field, beta) in [("beta1", self.beta1), ("beta2", self.beta2)] {
+            in_range(field, beta, (0.0..1.0).contains(&beta), "from 0 to below 1")?;
+        }
+        if self.decay_lr && self.min_lr > self.learning_rate {
+            return Err(Error::new(format!(
+                "{} is above learning_rate = {}, so the rate would rise instead of decaying",
+                self.min_lr, self.learning_rate
+            ))
+            .at("min_lr")
+            .way_out(format!("take a tenth of the learning rate: --min_lr {}", self.learning_rate / 10.0)));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid_and_nano_gpt_s() {
+        let config = TrainConfig::default();
+        config.validate().unwrap();
+        assert_eq!(config.tokens_per_update(), 40 * 12 * 1024);
+    }
+
+    #[test]
+    fn every_number_out_of_range_is_refused_by_name() {
+        let base = TrainConfig::default;
+        for (field, config) in [
+            (
+                "n_layer",
+                TrainConfig { model: ModelConfig { n_layer: 0, ..ModelConfig::default() }, ..base() },
+            ),
+            ("batch_size", TrainConfig { batch_size: 0, ..base() }),
+            ("gradient_accumulation_steps", TrainConfig { gradient_accumulation_steps: 0, ..base() }),
+            ("eval_interval", TrainConfig { eval_interval: 0, ..base() }),
+            ("eval_iters", TrainConfig { eval_iters: 0, ..base() }),
+            ("log_interval", TrainConfig { log_interval: 0, ..base() }),
+            ("learning_rate", TrainConfig { learning_rate: 0.0, ..base() }),
+            ("learning_rate", TrainConfig { learning_rate: f64::NAN, ..base() }),
+            ("learning_rate", TrainConfig { learning_rate: f64::INFINITY, ..base() }),
+            ("min_lr", TrainConfig { min_lr: -1e-4, ..base() }),
+            ("min_lr", TrainConfig { min_lr: 1e-2, ..base() }),
+            ("weight_decay", TrainConfig { weight_decay: -0.1, ..base() }),
+            ("beta1", TrainConfig { beta1: 1.0, ..base() }),
+            ("beta2", TrainConfig { beta2: -0.1, ..base() }),
+            ("grad_clip", TrainConfig { grad_clip: -1.0, ..base() }),
+        ] {
+            let message = config.validate().unwrap_err().to_string();
+            assert!(message.starts_with(&format!("{field}: ")) && message.contains("way out: "), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_saved_configuration_comes_back_to_the_last_bit() {
+        let config = TrainConfig { learning_rate: 0.1 + 0.2, beta2: 1.0 / 3.0, ..TrainConfig::default() };
+        let json = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<TrainConfig>(&json).unwrap(), config);
+    }
+}
