@@ -69,34 +69,25 @@ pub fn loss_and_gradients<T: Float>(parameters: &[Tensor<T>; 9], name: &[usize])
     (loss.value().item(), parameters.map(|parameter| gradients.of(parameter).clone()))
 }
 
-/// Adam (Kingma & Ba 2015): steps as long as the learning rate, in the direction of a running mean.
-pub struct Adam<T: Float> {
-    mean: [Tensor<T>; 9],
-    square: [Tensor<T>; 9],
-}
+/// The running means of each parameter's gradient and of its square.
+pub type Moments<T> = [(Tensor<T>, Tensor<T>); 9];
 
-impl<T: Float> Adam<T> {
-    /// Before the first step.
-    pub fn zeros() -> Self {
-        let zeros = || PARAMETERS.map(|(_, shape)| Tensor::zeros(shape));
-        Adam { mean: zeros(), square: zeros() }
-    }
-
-    /// Moves every parameter once; the learning rate falls to 0 over `STEPS`.
-    pub fn update(&mut self, parameters: &mut [Tensor<T>; 9], gradients: &[Tensor<T>; 9], step: usize) {
-        let number = T::from_f64;
-        let (beta1, beta2, eps) = (0.85, 0.99, number(1e-8));
-        let rate = number(0.01 * (1.0 - step as f64 / STEPS as f64));
-        let t = step as i32 + 1;
-        for i in 0..9 {
-            let moments = self.mean[i].data_mut().iter_mut().zip(self.square[i].data_mut());
-            for ((p, &g), (m, v)) in parameters[i].data_mut().iter_mut().zip(gradients[i].data()).zip(moments)
-            {
-                *m = number(beta1) * *m + number(1.0 - beta1) * g;
-                *v = number(beta2) * *v + number(1.0 - beta2) * g * g;
-                let (m, v) = (*m / number(1.0 - beta1.powi(t)), *v / number(1.0 - beta2.powi(t)));
-                *p -= rate * m / (v.sqrt() + eps);
-            }
+/// Adam (Kingma & Ba 2015): a step as long as the learning rate, which falls to 0 over `STEPS`.
+pub fn adam<T: Float>(
+    parameters: &mut [Tensor<T>; 9],
+    gradients: &[Tensor<T>; 9],
+    moments: &mut Moments<T>,
+    step: usize,
+) {
+    let (beta1, beta2, t, number) = (0.85, 0.99, step as i32 + 1, T::from_f64);
+    let rate = number(0.01 * (1.0 - step as f64 / STEPS as f64));
+    for ((p, g), (m, v)) in parameters.iter_mut().zip(gradients).zip(moments) {
+        let (p, m, v) = (p.data_mut(), m.data_mut(), v.data_mut());
+        for (i, &g) in g.data().iter().enumerate() {
+            m[i] = number(beta1) * m[i] + number(1.0 - beta1) * g;
+            v[i] = number(beta2) * v[i] + number(1.0 - beta2) * g * g;
+            let (m, v) = (m[i] / number(1.0 - beta1.powi(t)), v[i] / number(1.0 - beta2.powi(t)));
+            p[i] -= rate * m / (v.sqrt() + number(1e-8));
         }
     }
 }
@@ -106,10 +97,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let normal = Normal::new(0.0, 0.08)?;
     let names: Vec<Vec<usize>> = include_str!("names.txt").lines().map(tokens).collect();
     let mut parameters = PARAMETERS.map(|(_, s)| Tensor::from_fn(s, |_| normal.sample(&mut random) as f32));
-    let mut adam = Adam::zeros();
+    let mut moments = PARAMETERS.map(|(_, s)| (Tensor::zeros(s), Tensor::zeros(s)));
     for step in 0..STEPS {
         let (loss, gradients) = loss_and_gradients(&parameters, &names[step % names.len()]);
-        adam.update(&mut parameters, &gradients, step);
+        adam(&mut parameters, &gradients, &mut moments, step);
         if step % 100 == 99 {
             println!("step {:4}: loss {loss:.4} nats", step + 1);
         }
