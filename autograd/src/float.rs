@@ -84,6 +84,14 @@ pub trait Float:
     fn matmul(plan: &MatMul, a: &[Self], b: &[Self], c: &mut [Self]) {
         kernels::naive::matmul(plan, a, b, c);
     }
+
+    /// The same for many products of one shape: `starts` holds where the A, B and C of each begin. The Cs follow one
+    /// another without overlap.
+    fn matmul_batch(plan: &MatMul, starts: &[[usize; 3]], a: &[Self], b: &[Self], c: &mut [Self]) {
+        for &[a_start, b_start, c_start] in starts {
+            Self::matmul(plan, &a[a_start..], &b[b_start..], &mut c[c_start..]);
+        }
+    }
 }
 
 thread_local! {
@@ -122,6 +130,12 @@ impl Float for f32 {
     fn powf(self, p: f64) -> f32 {
         f32::powf(self, p as f32)
     }
+    fn matmul(plan: &MatMul, a: &[f32], b: &[f32], c: &mut [f32]) {
+        kernels::matmul::matmul(plan, a, b, c);
+    }
+    fn matmul_batch(plan: &MatMul, starts: &[[usize; 3]], a: &[f32], b: &[f32], c: &mut [f32]) {
+        kernels::matmul::matmul_batch(plan, starts, a, b, c);
+    }
     fn with_pool<R>(use_pool: impl FnOnce(&mut Pool<f32>) -> R) -> Option<R> {
         POOL_F32.try_with(|pool| use_pool(&mut pool.borrow_mut())).ok()
     }
@@ -157,6 +171,12 @@ impl Float for f64 {
     }
     fn powf(self, p: f64) -> f64 {
         f64::powf(self, p)
+    }
+    fn matmul(plan: &MatMul, a: &[f64], b: &[f64], c: &mut [f64]) {
+        kernels::matmul::matmul(plan, a, b, c);
+    }
+    fn matmul_batch(plan: &MatMul, starts: &[[usize; 3]], a: &[f64], b: &[f64], c: &mut [f64]) {
+        kernels::matmul::matmul_batch(plan, starts, a, b, c);
     }
     fn with_pool<R>(use_pool: impl FnOnce(&mut Pool<f64>) -> R) -> Option<R> {
         POOL_F64.try_with(|pool| use_pool(&mut pool.borrow_mut())).ok()

@@ -1,6 +1,21 @@
 //! Pure functions on slices; they know nothing of tensors or tapes.
+//!
+//! The matrix product is a ladder, each rung tested against the one before: [`naive`] (the definition),
+//! [`blocked`] (stays in the cache), [`packed`] (reads in order), `matmul` (vector registers and threads).
 
+pub mod blocked;
+mod dot;
+pub(crate) mod lanes;
+pub(crate) mod matmul;
 pub mod naive;
+pub mod packed;
+pub mod threads;
+mod tile;
+
+#[cfg(test)]
+mod matmul_tests;
+
+pub use lanes::InstructionSet;
 
 /// One matrix product `C = op(A)·op(B)` (or `C += …`) on row-major slices, `op` being a transpose where asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,5 +59,33 @@ impl MatMul {
     /// C += instead of C =.
     pub fn accumulate(self, yes: bool) -> Self {
         MatMul { accumulate: yes, ..self }
+    }
+
+    /// # Panics
+    /// If a slice of the given length is too short for the plan, or rows of C overlap.
+    #[track_caller]
+    pub(crate) fn check(&self, a: usize, b: usize, c: usize) {
+        let span = |rows: usize, columns: usize, stride: usize| match (rows, columns) {
+            (0, _) | (_, 0) => 0,
+            _ => (rows - 1) * stride + columns,
+        };
+        let MatMul { m, k, n, lda, ldb, ldc, .. } = *self;
+        let a_span = if self.transpose_a { span(k, m, lda) } else { span(m, k, lda) };
+        let b_span = if self.transpose_b { span(n, k, ldb) } else { span(k, n, ldb) };
+        let c_span = span(m, n, ldc);
+        assert!(a >= a_span, "matmul {m}×{k}×{n}: A holds {a} numbers and needs {a_span}");
+        assert!(b >= b_span, "matmul {m}×{k}×{n}: B holds {b} numbers and needs {b_span}");
+        assert!(c >= c_span, "matmul {m}×{k}×{n}: C holds {c} numbers and needs {c_span}");
+        assert!(m <= 1 || ldc >= n, "matmul {m}×{k}×{n}: rows of C, {ldc} apart, would overlap");
+    }
+
+    /// Whether there is nothing to multiply; an empty sum has then been written to C.
+    pub(crate) fn is_empty<T: crate::Float>(&self, c: &mut [T]) -> bool {
+        if self.k == 0 && !self.accumulate && self.n > 0 {
+            for i in 0..self.m {
+                c[i * self.ldc..][..self.n].fill(T::ZERO);
+            }
+        }
+        self.m == 0 || self.k == 0 || self.n == 0
     }
 }

@@ -1,0 +1,331 @@
+//! The fourth rung, and the one in use: packed panels, tiles in registers, pieces for the threads.
+//!
+//! ```text
+//! for each block of depth     kc ≤ 256                      (so that a panel of A stays in the L1 cache)
+//!   for each block of columns nc ≤ 512      pack B: kc × nc  (stays in the L2 cache)
+//!     for each group of rows  16·MR         pack A, if it is stored transposed
+//!       for each panel of MR rows           read where it lies, otherwise
+//!         for each panel of NV registers    the microkernel, see `tile.rs`
+//! ```
+//!
+//! Packing what is used only a few times would cost more than it gains: a B with few rows of A against it, or that
+//! fits the L1 cache, is read where it lies. Neither that choice nor the cut into pieces changes a bit of the
+//! result: each entry of C is the same chain of multiply-adds along p, a chain for each block of depth.
+//! (The loops are those of F. Van Zee, R. van de Geijn, "BLIS: A Framework for Rapidly Instantiating BLAS
+//! Functionality", 2015, with A's and B's roles chosen for row-major C.)
+
+use super::MatMul;
+use super::dot;
+use super::lanes::{self, InstructionSet, Kernel, Lanes, Simd};
+use super::packed;
+use super::threads::{Shared, for_each_piece, threads};
+use super::tile::Tile;
+use std::ops::Range;
+
+/// The largest depth of a block.
+const KC: usize = 256;
+/// The largest width of a block of B; a multiple of every instruction set's tile.
+const NC: usize = 512;
+/// Panels of A that are packed together.
+const GROUP: usize = 16;
+/// Below this many multiply-adds a second thread costs more than it gains (some 5 µs of work).
+const WORTH_A_THREAD: usize = 1 << 18;
+
+/// C = A·B, or C += A·B, on all [`threads`].
+///
+/// # Panics
+/// If a slice is shorter than the plan says, or rows of C overlap.
+#[track_caller]
+pub(crate) fn matmul<T: Simd>(plan: &MatMul, a: &[T], b: &[T], c: &mut [T]) {
+    matmul_on(InstructionSet::current(), plan, a, b, c);
+}
+
+/// The same on a given one of the available instruction sets.
+#[track_caller]
+pub(crate) fn matmul_on<T: Simd>(set: InstructionSet, plan: &MatMul, a: &[T], b: &[T], c: &mut [T]) {
+    plan.check(a.len(), b.len(), c.len());
+    if plan.is_empty(c) {
+        return;
+    }
+    let c = Shared(c.as_mut_ptr());
+    let pieces = Pieces::of::<T>(plan);
+    for_each_piece(pieces.count, |piece| {
+        let (rows, columns) = pieces.get(piece);
+        lanes::dispatch_on(set, Part { plan, a, b, c, rows, columns });
+    });
+}
+
+/// The same for many products of one shape; `starts` holds where the A, B and C of each begin.
+///
+/// # Panics
+/// As [`matmul`], and if the Cs do not follow one another without overlap.
+#[track_caller]
+pub(crate) fn matmul_batch<T: Simd>(plan: &MatMul, starts: &[[usize; 3]], a: &[T], b: &[T], c: &mut [T]) {
+    let work = plan.m * plan.k * plan.n;
+    if starts.len() < threads() && work >= WORTH_A_THREAD || starts.len() == 1 {
+        for &[a_start, b_start, c_start] in starts {
+            matmul(plan, &a[a_start..], &b[b_start..], &mut c[c_start..]);
+        }
+        return;
+    }
+    let set = InstructionSet::current();
+    let mut free = 0; // C is untouched from here on
+    for &[a_start, b_start, c_start] in starts {
+        assert!(c_start >= free, "matmul_batch: the results must follow one another without overlap");
+        plan.check(a.len() - a_start, b.len() - b_start, c.len() - c_start);
+        if plan.is_empty(&mut c[c_start..]) {
+            continue;
+        }
+        free = c_start + (plan.m - 1) * plan.ldc + plan.n;
+    }
+    if work == 0 {
+        return;
+    }
+    let c = Shared(c.as_mut_ptr());
+    let items = (WORTH_A_THREAD / 2).div_ceil(work);
+    for_each_piece(starts.len().div_ceil(items), |piece| {
+        for &[a_start, b_start, c_start] in starts[piece * items..].iter().take(items) {
+            // SAFETY: inside C, as `check` has shown; no two items overlap, as `free` has shown.
+            let c = Shared(unsafe { c.get().add(c_start) });
+            let (rows, columns) = (0..plan.m, 0..plan.n);
+            lanes::dispatch_on(set, Part { plan, a: &a[a_start..], b: &b[b_start..], c, rows, columns });
+        }
+    });
+}
+
+/// The cut of C into pieces: by columns or by rows, whichever packs less and balances better.
+struct Pieces {
+    count: usize,
+    step: usize,
+    by_columns: bool,
+    m: usize,
+    n: usize,
+}
+
+impl Pieces {
+    fn of<T: Simd>(plan: &MatMul) -> Pieces {
+        let MatMul { m, k, n, .. } = *plan;
+        let threads = threads().min(m * k * n / WORTH_A_THREAD).max(1);
+        let share = |length: usize, unit: usize| length.div_ceil(unit).div_ceil(threads) * unit;
+        let (rows, columns) = (share(m, 6), share(n, if n >= 128 { 64 } else { 16 }));
+        // In multiply-adds of whole registers: a number of A or B costs about as much to pack as it says here.
+        let pack_b = if plan.transpose_b { 6 } else { 2 };
+        let pack_a = if plan.transpose_a { 6 } else { 0 };
+        let by_columns = m * columns + columns * pack_b + m * pack_a;
+        let by_rows = rows * n + n * pack_b + rows * pack_a;
+        if by_columns <= by_rows {
+            Pieces { count: n.div_ceil(columns), step: columns, by_columns: true, m, n }
+        } else {
+            Pieces { count: m.div_ceil(rows), step: rows, by_columns: false, m, n }
+        }
+    }
+
+    fn get(&self, piece: usize) -> (Range<usize>, Range<usize>) {
+        let cut = |length: usize| piece * self.step..((piece + 1) * self.step).min(length);
+        if self.by_columns { (0..self.m, cut(self.n)) } else { (cut(self.m), 0..self.n) }
+    }
+}
+
+/// Some rows and columns of a product.
+struct Part<'a, T> {
+    plan: &'a MatMul,
+    a: &'a [T],
+    b: &'a [T],
+    c: Shared<T>,
+    rows: Range<usize>,
+    columns: Range<usize>,
+}
+
+impl<T: Simd> Kernel<T> for Part<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = T>>(self) {
+        if dot::fits(self.plan) {
+            // SAFETY: `check` has been called, and this piece of C is this thread's alone.
+            return unsafe { dot::products::<L>(self.plan, self.a, self.b, self.c, self.rows, self.columns) };
+        }
+        let (k, blocks) = (self.plan.k, self.plan.k.div_ceil(KC));
+        let kc = k.div_ceil(blocks);
+        let width = self.columns.len().min(NC).next_multiple_of(L::N);
+        T::with_scratch(kc * width + kc * GROUP * L::MR, |scratch| {
+            let (panels_b, panels_a) = scratch.split_at_mut(kc * width);
+            for depth in (0..k).step_by(kc) {
+                for start in self.columns.clone().step_by(NC) {
+                    let columns = start..self.columns.end.min(start + NC);
+                    self.block::<L>(depth..k.min(depth + kc), columns, panels_b, panels_a);
+                }
+            }
+        });
+    }
+}
+
+impl<T: Simd> Part<'_, T> {
+    /// All rows against one block of B.
+    #[inline(always)]
+    fn block<L: Lanes<Scalar = T>>(
+        &self,
+        depth: Range<usize>,
+        columns: Range<usize>,
+        panels_b: &mut [T],
+        panels_a: &mut [T],
+    ) {
+        let MatMul { lda, ldb, ldc, transpose_a, transpose_b, .. } = *self.plan;
+        let (nr, kc) = (L::NV * L::N, depth.len());
+        let accumulate = self.plan.accumulate || depth.start > 0;
+
+        let few_rows = self.rows.len() <= 4 * L::MR || (kc - 1) * ldb + columns.len() <= 4096;
+        let b_as_it_lies = !transpose_b && few_rows;
+        for start in columns.clone().step_by(nr) {
+            let panel = start..columns.end.min(start + nr);
+            let width = panel.len().next_multiple_of(L::N);
+            let whole = if b_as_it_lies { panel.len() / L::N * L::N } else { 0 };
+            let place = &mut panels_b[kc * (start - columns.start)..];
+            if whole < panel.len() {
+                pack_panel::<L>(self.plan, self.b, depth.clone(), panel.start + whole..panel.end, width - whole, place);
+            }
+        }
+
+        let a_as_it_lies = !transpose_a || columns.len() <= nr || (kc - 1) * lda + self.rows.len() <= 4096;
+        for group in self.rows.clone().step_by(GROUP * L::MR) {
+            let rows = group..self.rows.end.min(group + GROUP * L::MR);
+            if !a_as_it_lies {
+                for (i, panel) in rows.clone().step_by(L::MR).zip(panels_a.chunks_exact_mut(kc * L::MR)) {
+                    pack_columns::<L>(self.plan, self.a, i..rows.end.min(i + L::MR), depth.clone(), panel);
+                }
+            }
+            for i in rows.clone().step_by(L::MR) {
+                let (a, a_row, a_column) = match (a_as_it_lies, transpose_a) {
+                    (false, _) => (panels_a[(i - group) * kc..].as_ptr(), 1, L::MR),
+                    (true, false) => (self.a[i * lda + depth.start..].as_ptr(), lda, 1),
+                    (true, true) => (self.a[depth.start * lda + i..].as_ptr(), 1, lda),
+                };
+                for start in columns.clone().step_by(nr) {
+                    let panel = start..columns.end.min(start + nr);
+                    let packed = panels_b[kc * (start - columns.start)..].as_ptr();
+                    // SAFETY: `check` has shown that row i, column `start` of C lies inside it.
+                    let c = unsafe { self.c.get().add(i * ldc + start) };
+                    let tile = Tile {
+                        depth: kc,
+                        a,
+                        a_row,
+                        a_column,
+                        b: packed,
+                        b_row: panel.len().next_multiple_of(L::N),
+                        c,
+                        c_row: ldc,
+                        width: panel.len(),
+                        accumulate,
+                    };
+                    let rows = L::MR.min(rows.end - i);
+                    // SAFETY: `check` has shown that A's, B's and C's last number lies inside its slice; the packed
+                    // panels hold `depth` whole rows each; rows and columns of C are this piece's alone.
+                    unsafe {
+                        if !b_as_it_lies {
+                            tile.compute::<L>(rows);
+                        } else {
+                            let whole = panel.len() / L::N * L::N;
+                            if whole > 0 {
+                                let b = self.b[depth.start * ldb + start..].as_ptr();
+                                Tile { b, b_row: ldb, width: whole, ..tile }.compute::<L>(rows);
+                            }
+                            if whole < panel.len() {
+                                let (c, width) = (c.add(whole), panel.len() - whole);
+                                Tile { b_row: L::N, c, width, ..tile }.compute::<L>(rows);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// [`packed::pack_b`] by whole registers, where a column more or less does not matter.
+#[inline(always)]
+fn pack_panel<L: Lanes>(
+    plan: &MatMul,
+    b: &[L::Scalar],
+    depth: Range<usize>,
+    columns: Range<usize>,
+    width: usize,
+    panel: &mut [L::Scalar],
+) {
+    let ldb = plan.ldb;
+    let whole = columns.len() / L::N * L::N;
+    if plan.transpose_b {
+        let deep = depth.len() / L::N * L::N;
+        for j in (0..whole).step_by(L::N) {
+            for p in (0..deep).step_by(L::N) {
+                let source = &b[(columns.start + j) * ldb + depth.start + p..];
+                transpose::<L>(source, ldb, &mut panel[p * width + j..], width);
+            }
+        }
+        for p in deep..depth.len() {
+            for j in 0..whole {
+                panel[p * width + j] = b[(columns.start + j) * ldb + depth.start + p];
+            }
+        }
+    } else {
+        for (p, row) in depth.clone().zip(panel.chunks_exact_mut(width)) {
+            let source = &b[p * ldb + columns.start..];
+            for j in (0..whole).step_by(L::N) {
+                L::load(&source[j..]).store(&mut row[j..]);
+            }
+        }
+    }
+    let rest = columns.start + whole..columns.end;
+    if !rest.is_empty() {
+        for (p, row) in depth.zip(panel.chunks_exact_mut(width)) {
+            let row = &mut row[whole..];
+            row.fill(L::ZERO);
+            for (j, x) in rest.clone().zip(row) {
+                *x = if plan.transpose_b { b[j * ldb + p] } else { b[p * ldb + j] };
+            }
+        }
+    }
+}
+
+/// [`packed::pack_a`] of a transposed A, row by row of what is stored.
+#[inline(always)]
+fn pack_columns<L: Lanes>(
+    plan: &MatMul,
+    a: &[L::Scalar],
+    rows: Range<usize>,
+    depth: Range<usize>,
+    panel: &mut [L::Scalar],
+) {
+    if rows.len() < L::MR {
+        return packed::pack_a(plan, a, rows, depth, L::MR, panel);
+    }
+    for (p, column) in depth.zip(panel.chunks_exact_mut(L::MR)) {
+        let source = &a[p * plan.lda + rows.start..][..L::MR];
+        for i in 0..L::MR {
+            column[i] = source[i];
+        }
+    }
+}
+
+/// An N × N block, transposed: interleaving rows i and i + N/2 moves the row's highest bit behind the column's
+/// lowest; log₂ N times, and rows and columns have changed places.
+#[inline(always)]
+fn transpose<L: Lanes>(x: &[L::Scalar], ldx: usize, y: &mut [L::Scalar], ldy: usize) {
+    let mut rows = [L::splat(L::ZERO); 16];
+    for i in 0..L::N {
+        rows[i] = L::load(&x[i * ldx..]);
+    }
+    let mut stage = 1;
+    while stage < L::N {
+        let mut next = rows;
+        for i in 0..L::N / 2 {
+            let (low, high) = rows[i].interleave(rows[i + L::N / 2]);
+            next[2 * i] = low;
+            next[2 * i + 1] = high;
+        }
+        rows = next;
+        stage *= 2;
+    }
+    for i in 0..L::N {
+        rows[i].store(&mut y[i * ldy..]);
+    }
+}

@@ -1,0 +1,152 @@
+//! Every rung of the ladder against the definition, on every instruction set that this machine has.
+
+use super::lanes::{InstructionSet, Simd};
+use super::{MatMul, blocked, matmul, naive, packed, threads};
+use crate::Float;
+use proptest::prelude::*;
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+const ALL: [InstructionSet; 4] =
+    [InstructionSet::Avx512, InstructionSet::Avx2, InstructionSet::Neon, InstructionSet::Portable];
+
+fn numbers<T: Float>(n: usize, rng: &mut impl Rng) -> Vec<T> {
+    (0..n).map(|_| T::from_f64(rng.random_range(-1.0..1.0))).collect()
+}
+
+/// A plan whose rows lie `gap` numbers further apart than they must.
+fn plan(m: usize, k: usize, n: usize, flags: u8, gap: usize) -> MatMul {
+    let plan = MatMul::new(m, k, n)
+        .transpose_a(flags & 1 != 0)
+        .transpose_b(flags & 2 != 0)
+        .accumulate(flags & 4 != 0);
+    MatMul { lda: plan.lda + gap, ldb: plan.ldb + gap, ldc: plan.ldc + gap, ..plan }
+}
+
+fn operands<T: Float>(plan: &MatMul, rng: &mut impl Rng) -> (Vec<T>, Vec<T>, Vec<T>) {
+    let a = if plan.transpose_a { plan.k } else { plan.m } * plan.lda;
+    let b = if plan.transpose_b { plan.n } else { plan.k } * plan.ldb;
+    (numbers(a, rng), numbers(b, rng), numbers(plan.m * plan.ldc, rng))
+}
+
+/// The largest difference that rounding explains: numbers are in ±1, so a sum of k has an error of at most k²·ε.
+fn tolerance(k: usize, epsilon: f64) -> f64 {
+    (k as f64 + 2.0) * epsilon * (k as f64).sqrt().max(1.0)
+}
+
+fn agree<T: Float>(plan: &MatMul, rung: &str, expected: &[T], got: &[T], epsilon: f64) {
+    for (i, (x, y)) in expected.iter().zip(got).enumerate() {
+        let (x, y) = (x.to_f64(), y.to_f64());
+        let (row, column) = (i / plan.ldc, i % plan.ldc);
+        if column >= plan.n {
+            assert_eq!(x, y, "{rung}: {plan:?} wrote between the rows of C at [{row}, {column}]");
+        }
+        let close = (x - y).abs() <= tolerance(plan.k, epsilon);
+        assert!(close, "{rung}: {plan:?} at [{row}, {column}]: {x} by the rung before, {y} here");
+    }
+}
+
+fn climb<T: Simd>(plan: &MatMul, epsilon: f64) {
+    let rng = &mut ChaCha8Rng::seed_from_u64(7);
+    let (a, b, c) = operands::<T>(plan, rng);
+    let run = |rung: &dyn Fn(&mut [T])| {
+        let mut c = c.clone();
+        rung(&mut c);
+        c
+    };
+    let defined = run(&|c| naive::matmul(plan, &a, &b, c));
+    let in_blocks = run(&|c| blocked::matmul(plan, &a, &b, c));
+    agree(plan, "blocked", &defined, &in_blocks, epsilon);
+    let in_panels = run(&|c| packed::matmul(plan, &a, &b, c));
+    agree(plan, "packed", &in_blocks, &in_panels, epsilon);
+    for set in InstructionSet::available() {
+        let fast = run(&|c| matmul::matmul_on(set, plan, &a, &b, c));
+        agree(plan, &format!("{set:?}"), &in_panels, &fast, epsilon);
+    }
+}
+
+#[test]
+fn every_rung_computes_the_product_at_and_around_every_tile_edge() {
+    for set in ALL {
+        if !InstructionSet::available().contains(&set) {
+            println!("left out: {set:?}, which this machine does not have");
+        }
+    }
+    let (heights, depths) = ([0, 1, 3, 4, 5, 6, 7, 12, 13], [0, 1, 2, 16, 33]);
+    let widths = [0, 1, 2, 4, 7, 8, 9, 15, 16, 17, 31, 33, 48, 63, 64, 65, 130];
+    for (i, m) in heights.into_iter().enumerate() {
+        for (j, n) in widths.into_iter().enumerate() {
+            for (l, k) in depths.into_iter().enumerate() {
+                let flags = ((i + j + l) % 8) as u8;
+                climb::<f32>(&plan(m, k, n, flags, (i + j) % 3), 1.2e-7);
+                climb::<f64>(&plan(m, k, n, flags ^ 3, (i + j) % 3), 2.3e-16);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_rung_computes_the_product_at_and_around_every_block_edge() {
+    for flags in 0..8 {
+        for (m, k, n) in [(97, 257, 65), (30, 300, 520), (26, 513, 16), (2, 70, 200), (200, 64, 1), (1, 300, 129)] {
+            climb::<f32>(&plan(m, k, n, flags, 0), 1.2e-7);
+            climb::<f64>(&plan(m, k, n, flags, 1), 2.3e-16);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 64 }))]
+    #[test]
+    fn every_rung_computes_the_product_of_any_shape(
+        m in 0usize..40, k in 0usize..90, n in 0usize..140, flags in 0u8..8, gap in 0usize..4,
+    ) {
+        climb::<f32>(&plan(m, k, n, flags, gap), 1.2e-7);
+        climb::<f64>(&plan(m, k, n, flags, gap), 2.3e-16);
+    }
+}
+
+#[test]
+fn the_bits_of_a_product_do_not_depend_on_the_number_of_threads() {
+    let before = threads::threads();
+    for (m, k, n, flags) in [(192, 130, 260, 0), (100, 300, 65, 1), (65, 384, 129, 2), (3, 700, 700, 2), (700, 900, 1, 0)] {
+        let plan = plan(m, k, n, flags, 0);
+        let (a, b, c) = operands::<f32>(&plan, &mut ChaCha8Rng::seed_from_u64(3));
+        let bits = |threads: usize| -> Vec<u32> {
+            threads::set_threads(threads);
+            let mut c = c.clone();
+            matmul::matmul(&plan, &a, &b, &mut c);
+            c.iter().map(|x| x.to_bits()).collect()
+        };
+        let one = bits(1);
+        for threads in [2, 3, 4] {
+            assert!(bits(threads) == one, "{plan:?}: {threads} threads computed other bits than one");
+        }
+    }
+    threads::set_threads(before);
+}
+
+#[test]
+fn a_batch_is_its_products_one_by_one() {
+    for (items, m, k, n) in [(1, 5, 4, 3), (7, 6, 16, 17), (3, 0, 4, 4), (24, 32, 16, 32), (3, 70, 64, 66)] {
+        for flags in 0..8 {
+            let plan = plan(m, k, n, flags, 0);
+            let rng = &mut ChaCha8Rng::seed_from_u64(11);
+            let (a, b) = (numbers::<f64>(items * m * k, rng), numbers::<f64>(k * n, rng));
+            let c = numbers::<f64>(items * m * n, rng);
+            let starts: Vec<_> = (0..items).map(|i| [i * m * k, 0, i * m * n]).collect();
+            let (mut together, mut apart) = (c.clone(), c);
+            matmul::matmul_batch(&plan, &starts, &a, &b, &mut together);
+            for &[a_start, b_start, c_start] in &starts {
+                matmul::matmul(&plan, &a[a_start..], &b[b_start..], &mut apart[c_start..]);
+            }
+            assert_eq!(together, apart, "{items} × {plan:?}");
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "B holds 5 numbers and needs 6")]
+fn a_slice_that_is_too_short_is_refused() {
+    matmul::matmul(&MatMul::new(2, 2, 3), &[0.0f32; 4], &[0.0; 5], &mut [0.0; 6]);
+}

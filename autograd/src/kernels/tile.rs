@@ -1,0 +1,106 @@
+//! The microkernel: one small tile of C, kept in registers while k goes by.
+//!
+//! ```text
+//! C[0..R, 0..V·N]  =  Σₚ  A[0..R, p] ⊗ B[p, 0..V·N]
+//! ```
+//!
+//! Each step loads V registers of a row of B, spreads one number of A at a time over a register, and does R·V fused
+//! multiply-adds into as many sums. So V + R numbers are read for 2·R·V·N operations: with a tile that just fits
+//! the registers the arithmetic, not the loads, sets the pace. And since R·V sums run side by side, none waits for
+//! the last addition into it.
+
+use super::lanes::Lanes;
+
+/// One tile's operands. Numbers of A are at `a + i·a_row + p·a_column`, rows of B at `b + p·b_row`, rows of C at
+/// `c + i·c_row`.
+#[derive(Clone, Copy)]
+pub(crate) struct Tile<T> {
+    pub depth: usize,
+    pub a: *const T,
+    pub a_row: usize,
+    pub a_column: usize,
+    pub b: *const T,
+    pub b_row: usize,
+    pub c: *mut T,
+    pub c_row: usize,
+    /// Columns of C; those of B are filled up to whole registers.
+    pub width: usize,
+    /// Add to C instead of overwriting it.
+    pub accumulate: bool,
+}
+
+impl<T: Copy> Tile<T> {
+    /// Computes a tile of `rows` ≤ MR rows and `self.width` ≤ NV·N columns.
+    ///
+    /// # Safety
+    /// All `rows`·`depth` numbers of A and `depth` rows of whole registers of B must be readable, and `rows`·`width`
+    /// numbers of C be this caller's alone.
+    #[inline(always)]
+    pub unsafe fn compute<L: Lanes<Scalar = T>>(&self, rows: usize) {
+        // SAFETY: the caller's promise, handed on.
+        unsafe {
+            match self.width.div_ceil(L::N) {
+                1 => self.of_width::<L, 1>(rows),
+                2 if L::NV >= 2 => self.of_width::<L, 2>(rows),
+                3 if L::NV >= 3 => self.of_width::<L, 3>(rows),
+                4 if L::NV >= 4 => self.of_width::<L, 4>(rows),
+                _ => unreachable!("a tile is at most NV registers wide"),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn of_width<L: Lanes<Scalar = T>, const V: usize>(&self, rows: usize) {
+        // SAFETY: the caller's promise, handed on.
+        unsafe {
+            match rows {
+                1 => self.of_size::<L, 1, V>(),
+                2 => self.of_size::<L, 2, V>(),
+                3 => self.of_size::<L, 3, V>(),
+                4 => self.of_size::<L, 4, V>(),
+                5 if L::MR >= 5 => self.of_size::<L, 5, V>(),
+                6 if L::MR >= 6 => self.of_size::<L, 6, V>(),
+                _ => unreachable!("a tile is at most MR rows high"),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn of_size<L: Lanes<Scalar = T>, const R: usize, const V: usize>(&self) {
+        let Tile { a_row, a_column, b_row, c_row, .. } = *self;
+        let mut sums = [[L::splat(L::ZERO); V]; R];
+        // SAFETY: rows and columns below R and V·N, depths below `depth`: those that the caller has promised.
+        unsafe {
+            let (mut a, mut b) = (self.a, self.b);
+            for _ in 0..self.depth {
+                let mut row = [L::splat(L::ZERO); V];
+                for v in 0..V {
+                    row[v] = L::load(std::slice::from_raw_parts(b.add(v * L::N), L::N));
+                }
+                for r in 0..R {
+                    let number = L::splat(*a.add(r * a_row));
+                    for v in 0..V {
+                        sums[r][v] = number.mul_add(row[v], sums[r][v]);
+                    }
+                }
+                a = a.wrapping_add(a_column);
+                b = b.wrapping_add(b_row);
+            }
+            for r in 0..R {
+                let c = std::slice::from_raw_parts_mut(self.c.add(r * c_row), self.width);
+                for v in 0..V {
+                    let c = &mut c[v * L::N..];
+                    let part = if v + 1 < V { L::N } else { c.len() };
+                    if part == L::N {
+                        let sum = if self.accumulate { L::load(c).add(sums[r][v]) } else { sums[r][v] };
+                        sum.store(c);
+                    } else {
+                        let sum =
+                            if self.accumulate { L::load_part(c, part).add(sums[r][v]) } else { sums[r][v] };
+                        sum.store_part(c, part);
+                    }
+                }
+            }
+        }
+    }
+}
