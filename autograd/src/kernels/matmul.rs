@@ -16,8 +16,7 @@
 
 use super::MatMul;
 use super::dot;
-use super::lanes::{self, InstructionSet, Kernel, Lanes, Simd};
-use super::packed;
+use super::lanes::{self, InstructionSet, Kernel, Lanes, Scratch, Simd};
 use super::threads::{Shared, for_each_piece, threads};
 use super::tile::Tile;
 use std::ops::Range;
@@ -26,7 +25,7 @@ use std::ops::Range;
 const KC: usize = 256;
 /// The largest width of a block of B; a multiple of every instruction set's tile.
 const NC: usize = 512;
-/// Panels of A that are packed together.
+/// Panels of A that are packed together, side by side: 96 rows, six cache lines at f32.
 const GROUP: usize = 16;
 /// Below this many multiply-adds a second thread costs more than it gains (some 5 µs of work).
 const WORTH_A_THREAD: usize = 1 << 18;
@@ -148,15 +147,14 @@ impl<T: Simd> Kernel<T> for Part<'_, T> {
         let (k, blocks) = (self.plan.k, self.plan.k.div_ceil(KC));
         let kc = k.div_ceil(blocks);
         let width = self.columns.len().min(NC).next_multiple_of(L::N);
-        T::with_scratch(kc * width + kc * GROUP * L::MR, |scratch| {
-            let (panels_b, panels_a) = scratch.split_at_mut(kc * width);
-            for depth in (0..k).step_by(kc) {
-                for start in self.columns.clone().step_by(NC) {
-                    let columns = start..self.columns.end.min(start + NC);
-                    self.block::<L>(depth..k.min(depth + kc), columns, panels_b, panels_a);
-                }
+        let mut scratch = Scratch::new(kc * width + kc * GROUP * L::MR);
+        let (panels_b, panels_a) = scratch.numbers().split_at_mut(kc * width);
+        for depth in (0..k).step_by(kc) {
+            for start in self.columns.clone().step_by(NC) {
+                let columns = start..self.columns.end.min(start + NC);
+                self.block::<L>(depth..k.min(depth + kc), columns, panels_b, panels_a);
             }
-        });
+        }
     }
 }
 
@@ -182,7 +180,14 @@ impl<T: Simd> Part<'_, T> {
             let whole = if b_as_it_lies { panel.len() / L::N * L::N } else { 0 };
             let place = &mut panels_b[kc * (start - columns.start)..];
             if whole < panel.len() {
-                pack_panel::<L>(self.plan, self.b, depth.clone(), panel.start + whole..panel.end, width - whole, place);
+                pack_panel::<L>(
+                    self.plan,
+                    self.b,
+                    depth.clone(),
+                    panel.start + whole..panel.end,
+                    width - whole,
+                    place,
+                );
             }
         }
 
@@ -190,13 +195,11 @@ impl<T: Simd> Part<'_, T> {
         for group in self.rows.clone().step_by(GROUP * L::MR) {
             let rows = group..self.rows.end.min(group + GROUP * L::MR);
             if !a_as_it_lies {
-                for (i, panel) in rows.clone().step_by(L::MR).zip(panels_a.chunks_exact_mut(kc * L::MR)) {
-                    pack_columns::<L>(self.plan, self.a, i..rows.end.min(i + L::MR), depth.clone(), panel);
-                }
+                pack_group::<L>(self.plan, self.a, rows.clone(), depth.clone(), panels_a);
             }
             for i in rows.clone().step_by(L::MR) {
                 let (a, a_row, a_column) = match (a_as_it_lies, transpose_a) {
-                    (false, _) => (panels_a[(i - group) * kc..].as_ptr(), 1, L::MR),
+                    (false, _) => (panels_a[i - group..].as_ptr(), 1, GROUP * L::MR),
                     (true, false) => (self.a[i * lda + depth.start..].as_ptr(), lda, 1),
                     (true, true) => (self.a[depth.start * lda + i..].as_ptr(), 1, lda),
                 };
@@ -241,7 +244,7 @@ impl<T: Simd> Part<'_, T> {
     }
 }
 
-/// [`packed::pack_b`] by whole registers, where a column more or less does not matter.
+/// `packed::pack_b` by whole registers, where a column more or less does not matter.
 #[inline(always)]
 fn pack_panel<L: Lanes>(
     plan: &MatMul,
@@ -286,22 +289,23 @@ fn pack_panel<L: Lanes>(
     }
 }
 
-/// [`packed::pack_a`] of a transposed A, row by row of what is stored.
+/// `packed::pack_a` of a transposed A, a whole group side by side: what is stored is copied row by row.
 #[inline(always)]
-fn pack_columns<L: Lanes>(
+fn pack_group<L: Lanes>(
     plan: &MatMul,
     a: &[L::Scalar],
     rows: Range<usize>,
     depth: Range<usize>,
-    panel: &mut [L::Scalar],
+    group: &mut [L::Scalar],
 ) {
-    if rows.len() < L::MR {
-        return packed::pack_a(plan, a, rows, depth, L::MR, panel);
-    }
-    for (p, column) in depth.zip(panel.chunks_exact_mut(L::MR)) {
-        let source = &a[p * plan.lda + rows.start..][..L::MR];
-        for i in 0..L::MR {
-            column[i] = source[i];
+    let whole = rows.len() / L::N * L::N;
+    for (p, to) in depth.zip(group.chunks_exact_mut(GROUP * L::MR)) {
+        let from = &a[p * plan.lda + rows.start..][..rows.len()];
+        for i in (0..whole).step_by(L::N) {
+            L::load(&from[i..]).store(&mut to[i..]);
+        }
+        for i in whole..from.len() {
+            to[i] = from[i];
         }
     }
 }

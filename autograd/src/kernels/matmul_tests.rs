@@ -88,7 +88,9 @@ fn every_rung_computes_the_product_at_and_around_every_tile_edge() {
 #[test]
 fn every_rung_computes_the_product_at_and_around_every_block_edge() {
     for flags in 0..8 {
-        for (m, k, n) in [(97, 257, 65), (30, 300, 520), (26, 513, 16), (2, 70, 200), (200, 64, 1), (1, 300, 129)] {
+        for (m, k, n) in
+            [(97, 257, 65), (30, 300, 520), (26, 513, 16), (2, 70, 200), (200, 64, 1), (1, 300, 129)]
+        {
             climb::<f32>(&plan(m, k, n, flags, 0), 1.2e-7);
             climb::<f64>(&plan(m, k, n, flags, 1), 2.3e-16);
         }
@@ -109,7 +111,9 @@ proptest! {
 #[test]
 fn the_bits_of_a_product_do_not_depend_on_the_number_of_threads() {
     let before = threads::threads();
-    for (m, k, n, flags) in [(192, 130, 260, 0), (100, 300, 65, 1), (65, 384, 129, 2), (3, 700, 700, 2), (700, 900, 1, 0)] {
+    for (m, k, n, flags) in
+        [(192, 130, 260, 0), (100, 300, 65, 1), (65, 384, 129, 2), (3, 700, 700, 2), (700, 900, 1, 0)]
+    {
         let plan = plan(m, k, n, flags, 0);
         let (a, b, c) = operands::<f32>(&plan, &mut ChaCha8Rng::seed_from_u64(3));
         let bits = |threads: usize| -> Vec<u32> {

@@ -44,8 +44,7 @@ pub fn matmul<T: Float>(plan: &MatMul, a: &[T], b: &[T], c: &mut [T]) {
 }
 
 /// One panel of A: panel[p·mr + i] = a[rows.start + i, depth.start + p], zeros below the last row.
-#[inline(always)]
-pub(crate) fn pack_a<T: Float>(
+fn pack_a<T: Float>(
     plan: &MatMul,
     a: &[T],
     rows: std::ops::Range<usize>,
@@ -68,8 +67,7 @@ pub(crate) fn pack_a<T: Float>(
 }
 
 /// One panel of B: panel[p·width + j] = b[depth.start + p, columns.start + j], zeros right of the last column.
-#[inline(always)]
-pub(crate) fn pack_b<T: Float>(
+fn pack_b<T: Float>(
     plan: &MatMul,
     b: &[T],
     depth: std::ops::Range<usize>,

@@ -99,7 +99,8 @@ impl Lanes for F32x16 {
         unsafe {
             let low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
             let high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-            let (low, high) = (_mm512_permutex2var_ps(self.0, low, b.0), _mm512_permutex2var_ps(self.0, high, b.0));
+            let (low, high) =
+                (_mm512_permutex2var_ps(self.0, low, b.0), _mm512_permutex2var_ps(self.0, high, b.0));
             (F32x16(low), F32x16(high))
         }
     }
@@ -208,7 +209,8 @@ impl Lanes for F64x8 {
         unsafe {
             let low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
             let high = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
-            let (low, high) = (_mm512_permutex2var_pd(self.0, low, b.0), _mm512_permutex2var_pd(self.0, high, b.0));
+            let (low, high) =
+                (_mm512_permutex2var_pd(self.0, low, b.0), _mm512_permutex2var_pd(self.0, high, b.0));
             (F64x8(low), F64x8(high))
         }
     }

@@ -18,6 +18,7 @@ pub(crate) mod portable;
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread::LocalKey;
 
 /// `N` numbers in one register.
 ///
@@ -91,9 +92,8 @@ pub(crate) trait Simd: crate::Float {
     type Neon: Lanes<Scalar = Self>;
     type Portable: Lanes<Scalar = Self>;
 
-    /// Lends `len` numbers of this thread's scratch memory, at the start of a cache line; what they hold is
-    /// unspecified.
-    fn with_scratch<R>(len: usize, work: impl FnOnce(&mut [Self]) -> R) -> R;
+    /// Where this thread keeps its scratch memory.
+    fn scratch_cell() -> &'static LocalKey<Cell<Vec<Self>>>;
 }
 
 thread_local! {
@@ -101,17 +101,38 @@ thread_local! {
     static SCRATCH_F64: Cell<Vec<f64>> = const { Cell::new(Vec::new()) };
 }
 
-/// Takes the memory out of its cell while it is lent, so that a borrower's borrower gets memory of its own.
-fn lend<T: Simd, R>(cell: &Cell<Vec<T>>, len: usize, work: impl FnOnce(&mut [T]) -> R) -> R {
-    const LINE: usize = 64;
-    let mut memory = cell.take();
-    if memory.len() < len + LINE {
-        memory = vec![T::ZERO; (len + LINE).next_power_of_two()];
+/// Numbers of this thread's scratch memory, from the start of a cache line on; what they hold is unspecified.
+/// The memory is out of its cell while it is lent: who asks meanwhile gets memory of their own.
+///
+/// (No closure is lent the memory: a closure that a function without the instruction set's features calls is
+/// compiled without them.)
+pub(crate) struct Scratch<T: Simd> {
+    memory: Vec<T>,
+    start: usize,
+    len: usize,
+}
+
+impl<T: Simd> Scratch<T> {
+    pub(crate) fn new(len: usize) -> Self {
+        const LINE: usize = 64;
+        let mut memory = T::scratch_cell().take();
+        if memory.len() < len + LINE {
+            memory = vec![T::ZERO; (len + LINE).next_power_of_two()];
+        }
+        let start = memory.as_ptr().align_offset(LINE).min(LINE);
+        Scratch { memory, start, len }
     }
-    let start = memory.as_ptr().align_offset(LINE).min(LINE);
-    let result = work(&mut memory[start..start + len]);
-    cell.set(memory);
-    result
+
+    #[inline(always)]
+    pub(crate) fn numbers(&mut self) -> &mut [T] {
+        &mut self.memory[self.start..][..self.len]
+    }
+}
+
+impl<T: Simd> Drop for Scratch<T> {
+    fn drop(&mut self) {
+        T::scratch_cell().set(std::mem::take(&mut self.memory));
+    }
 }
 
 impl Simd for f32 {
@@ -123,8 +144,8 @@ impl Simd for f32 {
     type Neon = neon::F32x4;
     type Portable = portable::Array<f32, 8>;
 
-    fn with_scratch<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
-        SCRATCH_F32.with(|cell| lend(cell, len, work))
+    fn scratch_cell() -> &'static LocalKey<Cell<Vec<f32>>> {
+        &SCRATCH_F32
     }
 }
 
@@ -137,8 +158,8 @@ impl Simd for f64 {
     type Neon = neon::F64x2;
     type Portable = portable::Array<f64, 4>;
 
-    fn with_scratch<R>(len: usize, work: impl FnOnce(&mut [f64]) -> R) -> R {
-        SCRATCH_F64.with(|cell| lend(cell, len, work))
+    fn scratch_cell() -> &'static LocalKey<Cell<Vec<f64>>> {
+        &SCRATCH_F64
     }
 }
 

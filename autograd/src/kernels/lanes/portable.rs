@@ -148,7 +148,7 @@ impl<T: Bits, const N: usize> Lanes for Array<T, N> {
     }
     #[inline(always)]
     fn interleave(self, b: Self) -> (Self, Self) {
-        let zipped = |i: usize| if i % 2 == 0 { self.0[i / 2] } else { b.0[i / 2] };
+        let zipped = |i: usize| if i.is_multiple_of(2) { self.0[i / 2] } else { b.0[i / 2] };
         (Array(std::array::from_fn(zipped)), Array(std::array::from_fn(|i| zipped(N + i))))
     }
     #[inline(always)]

@@ -19,7 +19,9 @@ fn cases() -> Vec<Case> {
         cases.push((format!("{name} dx=dyWᵀ"), m, n, k, false, true));
         cases.push((format!("{name} dW=xᵀdy"), k, m, n, true, false));
     };
-    for (config, rows, d, v) in [("tiny", 256, 64, 65), ("char", 768, 128, 65), ("baby", 1024, 384, 65), ("gpt2", 256, 768, 50257)] {
+    for (config, rows, d, v) in
+        [("tiny", 256, 64, 65), ("char", 768, 128, 65), ("baby", 1024, 384, 65), ("gpt2", 256, 768, 50257)]
+    {
         all(&format!("{config} qkv"), rows, d, 3 * d);
         all(&format!("{config} proj"), rows, d, d);
         all(&format!("{config} up"), rows, d, 4 * d);
@@ -66,7 +68,10 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let peak = peak();
     println!("peak {peak:.1} GFLOP/s a core; each: median (best), GFLOP/s");
-    println!("{:<22}{:>16} {:>2} {:>13} {:>13} {:>13} {:>13}  of peak  ours/best peer", "role", "m×k×n", "t", "ours", "gemm", "faer", "mm");
+    println!(
+        "{:<22}{:>16} {:>2} {:>13} {:>13} {:>13} {:>13}  of peak  ours/best peer",
+        "role", "m×k×n", "t", "ours", "gemm", "faer", "mm"
+    );
     for (role, m, k, n, ta, tb) in cases() {
         if !words.is_empty() && !words.iter().any(|w| role.contains(w.as_str())) {
             continue;
@@ -90,20 +95,45 @@ fn main() {
                         match who {
                             0 => f32::matmul(&plan, &a, &b, &mut c),
                             1 => {
-                                let par = if t > 1 { gemm::Parallelism::Rayon(t) } else { gemm::Parallelism::None };
+                                let par =
+                                    if t > 1 { gemm::Parallelism::Rayon(t) } else { gemm::Parallelism::None };
                                 // SAFETY: strides and sizes are those of the slices.
                                 unsafe {
                                     gemm::gemm(
-                                        m, n, k, c.as_mut_ptr(), 1, n as isize, false, a.as_ptr(), a_col as isize,
-                                        a_row as isize, b.as_ptr(), b_col as isize, b_row as isize, 0.0, 1.0, false,
-                                        false, false, par,
+                                        m,
+                                        n,
+                                        k,
+                                        c.as_mut_ptr(),
+                                        1,
+                                        n as isize,
+                                        false,
+                                        a.as_ptr(),
+                                        a_col as isize,
+                                        a_row as isize,
+                                        b.as_ptr(),
+                                        b_col as isize,
+                                        b_row as isize,
+                                        0.0,
+                                        1.0,
+                                        false,
+                                        false,
+                                        false,
+                                        par,
                                     )
                                 }
                             }
                             2 => {
                                 let par = if t > 1 { Par::rayon(t) } else { Par::Seq };
-                                let a = if ta { MatRef::from_column_major_slice(&a, m, k) } else { MatRef::from_row_major_slice(&a, m, k) };
-                                let b = if tb { MatRef::from_column_major_slice(&b, k, n) } else { MatRef::from_row_major_slice(&b, k, n) };
+                                let a = if ta {
+                                    MatRef::from_column_major_slice(&a, m, k)
+                                } else {
+                                    MatRef::from_row_major_slice(&a, m, k)
+                                };
+                                let b = if tb {
+                                    MatRef::from_column_major_slice(&b, k, n)
+                                } else {
+                                    MatRef::from_row_major_slice(&b, k, n)
+                                };
                                 let c = MatMut::from_row_major_slice_mut(&mut c, m, n);
                                 faer_matmul(c, Accum::Replace, a, b, 1.0, par);
                             }
@@ -111,8 +141,20 @@ fn main() {
                             _ if t == 1 => unsafe {
                                 // SAFETY: strides and sizes are those of the slices.
                                 matrixmultiply::sgemm(
-                                    m, k, n, 1.0, a.as_ptr(), a_row as isize, a_col as isize, b.as_ptr(),
-                                    b_row as isize, b_col as isize, 0.0, c.as_mut_ptr(), n as isize, 1,
+                                    m,
+                                    k,
+                                    n,
+                                    1.0,
+                                    a.as_ptr(),
+                                    a_row as isize,
+                                    a_col as isize,
+                                    b.as_ptr(),
+                                    b_row as isize,
+                                    b_col as isize,
+                                    0.0,
+                                    c.as_mut_ptr(),
+                                    n as isize,
+                                    1,
                                 )
                             },
                             _ => {}
@@ -130,14 +172,22 @@ fn main() {
                     (flops / t[t.len() / 2] / 1e9, flops / t[0] / 1e9)
                 })
                 .collect();
-            let show = |(median, best): (f64, f64)| if median > 1e4 { "–".into() } else { format!("{median:.0} ({best:.0})") };
+            let show = |(median, best): (f64, f64)| {
+                if median > 1e4 { "–".into() } else { format!("{median:.0} ({best:.0})") }
+            };
             let peers = if t == 1 { 4 } else { 3 };
             let peer = rate[1..peers].iter().map(|r| r.0).fold(0.0, f64::max);
             let peer_best = rate[1..peers].iter().map(|r| r.1).fold(0.0, f64::max);
             println!(
                 "{role:<22}{:>16} {t:>2} {:>13} {:>13} {:>13} {:>13}  {:>4.0} %   {:.2} ({:.2})",
-                format!("{m}×{k}×{n}"), show(rate[0]), show(rate[1]), show(rate[2]), show(rate[3]),
-                100.0 * rate[0].1 / peak / t as f64, rate[0].0 / peer, rate[0].1 / peer_best
+                format!("{m}×{k}×{n}"),
+                show(rate[0]),
+                show(rate[1]),
+                show(rate[2]),
+                show(rate[3]),
+                100.0 * rate[0].1 / peak / t as f64,
+                rate[0].0 / peer,
+                rate[0].1 / peer_best
             );
         }
     }
