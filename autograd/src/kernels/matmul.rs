@@ -304,9 +304,7 @@ fn pack_group<L: Lanes>(
         for i in (0..whole).step_by(L::N) {
             L::load(&from[i..]).store(&mut to[i..]);
         }
-        for i in whole..from.len() {
-            to[i] = from[i];
-        }
+        to[whole..from.len()].copy_from_slice(&from[whole..]);
     }
 }
 
