@@ -5,6 +5,7 @@
 //! on whole slices of it; those have a textbook default, which `f32` and `f64` replace by vectorised code.
 
 use crate::buffer::Pool;
+use crate::kernels::maths::{self, Function};
 use crate::kernels::{self, MatMul};
 use std::cell::RefCell;
 use std::fmt::{Debug, Display};
@@ -92,6 +93,33 @@ pub trait Float:
             Self::matmul(plan, &a[a_start..], &b[b_start..], &mut c[c_start..]);
         }
     }
+
+    /// y = eˣ, entry by entry.
+    fn exp_slice(x: &[Self], y: &mut [Self]) {
+        kernels::map(x, y, Self::exp);
+    }
+    /// y = ln x, entry by entry.
+    fn ln_slice(x: &[Self], y: &mut [Self]) {
+        kernels::map(x, y, Self::ln);
+    }
+    /// y = tanh x, entry by entry.
+    fn tanh_slice(x: &[Self], y: &mut [Self]) {
+        kernels::map(x, y, Self::tanh);
+    }
+    /// y = 1/(1 + e⁻ˣ), entry by entry.
+    fn sigmoid_slice(x: &[Self], y: &mut [Self]) {
+        kernels::map(x, y, kernels::textbook::sigmoid);
+    }
+    /// y = ½·x·(1 + tanh u), u = √(2/π)·(x + 0.044715·x³), entry by entry.
+    fn gelu_slice(x: &[Self], y: &mut [Self]) {
+        kernels::map(x, y, kernels::textbook::gelu);
+    }
+    /// x̄ = ȳ·gelu′(x), entry by entry; overwrites x̄.
+    fn gelu_vjp_slice(x: &[Self], dy: &[Self], dx: &mut [Self]) {
+        for (i, dx) in dx.iter_mut().enumerate() {
+            *dx = dy[i] * kernels::textbook::gelu_slope(x[i]);
+        }
+    }
 }
 
 thread_local! {
@@ -136,6 +164,24 @@ impl Float for f32 {
     fn matmul_batch(plan: &MatMul, starts: &[[usize; 3]], a: &[f32], b: &[f32], c: &mut [f32]) {
         kernels::matmul::matmul_batch(plan, starts, a, b, c);
     }
+    fn exp_slice(x: &[f32], y: &mut [f32]) {
+        maths::map(Function::Exp, x, y);
+    }
+    fn ln_slice(x: &[f32], y: &mut [f32]) {
+        maths::map(Function::Ln, x, y);
+    }
+    fn tanh_slice(x: &[f32], y: &mut [f32]) {
+        maths::map(Function::Tanh, x, y);
+    }
+    fn sigmoid_slice(x: &[f32], y: &mut [f32]) {
+        maths::map(Function::Sigmoid, x, y);
+    }
+    fn gelu_slice(x: &[f32], y: &mut [f32]) {
+        maths::map(Function::Gelu, x, y);
+    }
+    fn gelu_vjp_slice(x: &[f32], dy: &[f32], dx: &mut [f32]) {
+        maths::gelu_vjp(x, dy, dx);
+    }
     fn with_pool<R>(use_pool: impl FnOnce(&mut Pool<f32>) -> R) -> Option<R> {
         POOL_F32.try_with(|pool| use_pool(&mut pool.borrow_mut())).ok()
     }
@@ -177,6 +223,24 @@ impl Float for f64 {
     }
     fn matmul_batch(plan: &MatMul, starts: &[[usize; 3]], a: &[f64], b: &[f64], c: &mut [f64]) {
         kernels::matmul::matmul_batch(plan, starts, a, b, c);
+    }
+    fn exp_slice(x: &[f64], y: &mut [f64]) {
+        maths::map(Function::Exp, x, y);
+    }
+    fn ln_slice(x: &[f64], y: &mut [f64]) {
+        maths::map(Function::Ln, x, y);
+    }
+    fn tanh_slice(x: &[f64], y: &mut [f64]) {
+        maths::map(Function::Tanh, x, y);
+    }
+    fn sigmoid_slice(x: &[f64], y: &mut [f64]) {
+        maths::map(Function::Sigmoid, x, y);
+    }
+    fn gelu_slice(x: &[f64], y: &mut [f64]) {
+        maths::map(Function::Gelu, x, y);
+    }
+    fn gelu_vjp_slice(x: &[f64], dy: &[f64], dx: &mut [f64]) {
+        maths::gelu_vjp(x, dy, dx);
     }
     fn with_pool<R>(use_pool: impl FnOnce(&mut Pool<f64>) -> R) -> Option<R> {
         POOL_F64.try_with(|pool| use_pool(&mut pool.borrow_mut())).ok()

@@ -5,14 +5,18 @@
 
 pub mod blocked;
 mod dot;
-#[allow(dead_code)] // what the vector functions will use
 pub(crate) mod lanes;
+pub(crate) mod maths;
 pub(crate) mod matmul;
 pub mod naive;
 pub mod packed;
+pub mod simd;
+pub mod textbook;
 pub mod threads;
 mod tile;
 
+#[cfg(test)]
+mod maths_tests;
 #[cfg(test)]
 mod matmul_tests;
 
@@ -88,5 +92,12 @@ impl MatMul {
             }
         }
         self.m == 0 || self.k == 0 || self.n == 0
+    }
+}
+
+/// y = f(x), entry by entry.
+pub(crate) fn map<T: crate::Float>(x: &[T], y: &mut [T], f: impl Fn(T) -> T) {
+    for (y, &x) in y.iter_mut().zip(x) {
+        *y = f(x);
     }
 }

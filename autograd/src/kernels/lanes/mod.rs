@@ -25,6 +25,7 @@ use std::thread::LocalKey;
 /// # Safety of use
 /// A value of a type for an instruction set may only be made where that instruction set is available, that is,
 /// below [`dispatch`]. The types are private to the kernels, and nothing else makes them.
+#[allow(dead_code)] // sqrt and max_lane are for the kernels of rows
 pub(crate) trait Lanes: Copy {
     /// The number type.
     type Scalar: Simd;
@@ -83,7 +84,7 @@ pub(crate) trait Lanes: Copy {
 }
 
 /// A number type that has lanes on every instruction set.
-pub(crate) trait Simd: crate::Float {
+pub(crate) trait Simd: crate::Float + super::maths::Precision {
     #[cfg(target_arch = "x86_64")]
     type Avx512: Lanes<Scalar = Self>;
     #[cfg(target_arch = "x86_64")]
