@@ -2,5 +2,6 @@
 
 pub mod batches;
 pub mod dataset;
+pub mod stories;
 pub mod text;
 pub mod tokenizer;
