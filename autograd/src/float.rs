@@ -98,6 +98,12 @@ pub trait Float:
     fn exp_slice(x: &[Self], y: &mut [Self]) {
         kernels::map(x, y, Self::exp);
     }
+    /// y ← e^(scale·y − shift), entry by entry.
+    fn exp_affine(y: &mut [Self], scale: Self, shift: Self) {
+        for y in y {
+            *y = (scale * *y - shift).exp();
+        }
+    }
     /// y = ln x, entry by entry.
     fn ln_slice(x: &[Self], y: &mut [Self]) {
         kernels::map(x, y, Self::ln);
@@ -182,6 +188,9 @@ impl Float for f32 {
     fn gelu_vjp_slice(x: &[f32], dy: &[f32], dx: &mut [f32]) {
         maths::gelu_vjp(x, dy, dx);
     }
+    fn exp_affine(y: &mut [f32], scale: f32, shift: f32) {
+        maths::exp_affine(y, scale, shift);
+    }
     fn with_pool<R>(use_pool: impl FnOnce(&mut Pool<f32>) -> R) -> Option<R> {
         POOL_F32.try_with(|pool| use_pool(&mut pool.borrow_mut())).ok()
     }
@@ -241,6 +250,9 @@ impl Float for f64 {
     }
     fn gelu_vjp_slice(x: &[f64], dy: &[f64], dx: &mut [f64]) {
         maths::gelu_vjp(x, dy, dx);
+    }
+    fn exp_affine(y: &mut [f64], scale: f64, shift: f64) {
+        maths::exp_affine(y, scale, shift);
     }
     fn with_pool<R>(use_pool: impl FnOnce(&mut Pool<f64>) -> R) -> Option<R> {
         POOL_F64.try_with(|pool| use_pool(&mut pool.borrow_mut())).ok()

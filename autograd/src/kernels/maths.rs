@@ -255,3 +255,30 @@ pub(crate) fn gelu_vjp<T: Simd>(x: &[T], dy: &[T], dx: &mut [T]) {
         lanes::dispatch(GeluVjp { x: &x[part.clone()], dy: &dy[part], dx });
     });
 }
+
+struct ExpAffine<'a, T> {
+    y: &'a mut [T],
+    scale: T,
+    shift: T,
+}
+
+impl<T: Simd> Kernel<T> for ExpAffine<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = T>>(self) {
+        let (y, scale, shift) = (self.y, L::splat(self.scale), L::splat(self.shift));
+        let whole = y.len() / L::N * L::N;
+        for i in (0..whole).step_by(L::N) {
+            exp(L::load(&y[i..]).mul(scale).sub(shift)).store(&mut y[i..]);
+        }
+        let rest = y.len() - whole;
+        if rest > 0 {
+            exp(L::load_part(&y[whole..], rest).mul(scale).sub(shift)).store_part(&mut y[whole..], rest);
+        }
+    }
+}
+
+/// y ← e^(scale·y − shift), on this thread: a row of a softmax.
+pub(crate) fn exp_affine<T: Simd>(y: &mut [T], scale: T, shift: T) {
+    lanes::dispatch(ExpAffine { y, scale, shift });
+}

@@ -3,6 +3,8 @@
 //! The matrix product is a ladder, each rung tested against the one before: [`naive`] (the definition),
 //! [`blocked`] (stays in the cache), [`packed`] (reads in order), `matmul` (vector registers and threads).
 
+pub mod adamw;
+pub mod attention;
 pub mod blocked;
 mod dot;
 pub(crate) mod lanes;
@@ -10,11 +12,14 @@ pub(crate) mod maths;
 pub(crate) mod matmul;
 pub mod naive;
 pub mod packed;
+pub mod rows;
 pub mod simd;
 pub mod textbook;
 pub mod threads;
 mod tile;
 
+#[cfg(test)]
+mod fused_tests;
 #[cfg(test)]
 mod maths_tests;
 #[cfg(test)]

@@ -78,6 +78,33 @@ pub fn for_each_chunk<T: Send>(out: &mut [T], chunk_len: usize, work: impl Fn(us
     });
 }
 
+/// [`for_each_chunk`] of two slices in step; what has fewer chunks sets their number.
+pub fn for_each_pair_of_chunks<T: Send, U: Send>(
+    out: &mut [T],
+    chunk_len: usize,
+    beside: &mut [U],
+    beside_len: usize,
+    work: impl Fn(usize, &mut [T], &mut [U]) + Sync,
+) {
+    let (chunk_len, beside_len) = (chunk_len.max(1), beside_len.max(1));
+    let (len, len_beside) = (out.len(), beside.len());
+    let (out, beside) = (Shared(out.as_mut_ptr()), Shared(beside.as_mut_ptr()));
+    for_each_piece(len.div_ceil(chunk_len).min(len_beside.div_ceil(beside_len)), |index| {
+        let (start, start_beside) = (index * chunk_len, index * beside_len);
+        // SAFETY: as in `for_each_chunk`, for either slice.
+        let (chunk, beside) = unsafe {
+            (
+                std::slice::from_raw_parts_mut(out.get().add(start), chunk_len.min(len - start)),
+                std::slice::from_raw_parts_mut(
+                    beside.get().add(start_beside),
+                    beside_len.min(len_beside - start_beside),
+                ),
+            )
+        };
+        work(index, chunk, beside);
+    });
+}
+
 /// A pointer that pieces share; each promises to touch its own part only.
 #[derive(Clone, Copy)]
 pub(crate) struct Shared<T>(pub(crate) *mut T);

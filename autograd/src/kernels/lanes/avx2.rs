@@ -70,10 +70,6 @@ impl Lanes for F32x8 {
         F32x8(unsafe { _mm256_min_ps(self.0, b.0) })
     }
     #[inline(always)]
-    fn sqrt(self) -> Self {
-        F32x8(unsafe { _mm256_sqrt_ps(self.0) })
-    }
-    #[inline(always)]
     fn round(self) -> Self {
         F32x8(unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(self.0) })
     }
@@ -121,14 +117,6 @@ impl Lanes for F32x8 {
             let four = _mm_add_ps(_mm256_castps256_ps128(self.0), _mm256_extractf128_ps::<1>(self.0));
             let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
             _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
-        }
-    }
-    #[inline(always)]
-    fn max_lane(self) -> f32 {
-        unsafe {
-            let four = _mm_max_ps(_mm256_castps256_ps128(self.0), _mm256_extractf128_ps::<1>(self.0));
-            let two = _mm_max_ps(four, _mm_movehl_ps(four, four));
-            _mm_cvtss_f32(_mm_max_ss(two, _mm_shuffle_ps::<1>(two, two)))
         }
     }
 }
@@ -196,10 +184,6 @@ impl Lanes for F64x4 {
         F64x4(unsafe { _mm256_min_pd(self.0, b.0) })
     }
     #[inline(always)]
-    fn sqrt(self) -> Self {
-        F64x4(unsafe { _mm256_sqrt_pd(self.0) })
-    }
-    #[inline(always)]
     fn round(self) -> Self {
         F64x4(unsafe { _mm256_round_pd::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(self.0) })
     }
@@ -251,13 +235,6 @@ impl Lanes for F64x4 {
         unsafe {
             let two = _mm_add_pd(_mm256_castpd256_pd128(self.0), _mm256_extractf128_pd::<1>(self.0));
             _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
-        }
-    }
-    #[inline(always)]
-    fn max_lane(self) -> f64 {
-        unsafe {
-            let two = _mm_max_pd(_mm256_castpd256_pd128(self.0), _mm256_extractf128_pd::<1>(self.0));
-            _mm_cvtsd_f64(_mm_max_sd(two, _mm_unpackhi_pd(two, two)))
         }
     }
 }

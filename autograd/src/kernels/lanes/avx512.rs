@@ -66,10 +66,6 @@ impl Lanes for F32x16 {
         F32x16(unsafe { _mm512_min_ps(self.0, b.0) })
     }
     #[inline(always)]
-    fn sqrt(self) -> Self {
-        F32x16(unsafe { _mm512_sqrt_ps(self.0) })
-    }
-    #[inline(always)]
     fn round(self) -> Self {
         F32x16(unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT }>(self.0) })
     }
@@ -110,10 +106,6 @@ impl Lanes for F32x16 {
             let upper = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(self.0)));
             super::avx2::F32x8(_mm256_add_ps(_mm512_castps512_ps256(self.0), upper)).sum()
         }
-    }
-    #[inline(always)]
-    fn max_lane(self) -> f32 {
-        unsafe { _mm512_reduce_max_ps(self.0) }
     }
 }
 
@@ -176,10 +168,6 @@ impl Lanes for F64x8 {
         F64x8(unsafe { _mm512_min_pd(self.0, b.0) })
     }
     #[inline(always)]
-    fn sqrt(self) -> Self {
-        F64x8(unsafe { _mm512_sqrt_pd(self.0) })
-    }
-    #[inline(always)]
     fn round(self) -> Self {
         F64x8(unsafe { _mm512_roundscale_pd::<{ _MM_FROUND_TO_NEAREST_INT }>(self.0) })
     }
@@ -220,10 +208,6 @@ impl Lanes for F64x8 {
             let upper = _mm512_extractf64x4_pd::<1>(self.0);
             super::avx2::F64x4(_mm256_add_pd(_mm512_castpd512_pd256(self.0), upper)).sum()
         }
-    }
-    #[inline(always)]
-    fn max_lane(self) -> f64 {
-        unsafe { _mm512_reduce_max_pd(self.0) }
     }
 }
 

@@ -25,7 +25,6 @@ use std::thread::LocalKey;
 /// # Safety of use
 /// A value of a type for an instruction set may only be made where that instruction set is available, that is,
 /// below [`dispatch`]. The types are private to the kernels, and nothing else makes them.
-#[allow(dead_code)] // sqrt and max_lane are for the kernels of rows
 pub(crate) trait Lanes: Copy {
     /// The number type.
     type Scalar: Simd;
@@ -63,8 +62,6 @@ pub(crate) trait Lanes: Copy {
     fn max(self, b: Self) -> Self;
     /// The smaller; `b` where either is NaN.
     fn min(self, b: Self) -> Self;
-    /// √self
-    fn sqrt(self) -> Self;
     /// The nearest whole number, ties to even.
     fn round(self) -> Self;
     /// self · 2ⁿ for whole numbers n between −2 · the largest exponent and twice it; overflows and underflows as a product would.
@@ -79,8 +76,6 @@ pub(crate) trait Lanes: Copy {
     fn interleave(self, b: Self) -> (Self, Self);
     /// The sum of all lanes, in pairs: ((0 + N/2) + (N/4 + …)) ….
     fn sum(self) -> Self::Scalar;
-    /// The largest of all lanes.
-    fn max_lane(self) -> Self::Scalar;
 }
 
 /// A number type that has lanes on every instruction set.

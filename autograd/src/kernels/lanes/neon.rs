@@ -70,10 +70,6 @@ impl Lanes for F32x4 {
         F32x4(unsafe { vbslq_f32(vcltq_f32(self.0, b.0), self.0, b.0) })
     }
     #[inline(always)]
-    fn sqrt(self) -> Self {
-        F32x4(unsafe { vsqrtq_f32(self.0) })
-    }
-    #[inline(always)]
     fn round(self) -> Self {
         F32x4(unsafe { vrndnq_f32(self.0) })
     }
@@ -114,10 +110,6 @@ impl Lanes for F32x4 {
             let two = vadd_f32(vget_low_f32(self.0), vget_high_f32(self.0));
             vget_lane_f32::<0>(two) + vget_lane_f32::<1>(two)
         }
-    }
-    #[inline(always)]
-    fn max_lane(self) -> f32 {
-        unsafe { vmaxvq_f32(self.0) }
     }
 }
 
@@ -184,10 +176,6 @@ impl Lanes for F64x2 {
         F64x2(unsafe { vbslq_f64(vcltq_f64(self.0, b.0), self.0, b.0) })
     }
     #[inline(always)]
-    fn sqrt(self) -> Self {
-        F64x2(unsafe { vsqrtq_f64(self.0) })
-    }
-    #[inline(always)]
     fn round(self) -> Self {
         F64x2(unsafe { vrndnq_f64(self.0) })
     }
@@ -225,9 +213,5 @@ impl Lanes for F64x2 {
     #[inline(always)]
     fn sum(self) -> f64 {
         unsafe { vgetq_lane_f64::<0>(self.0) + vgetq_lane_f64::<1>(self.0) }
-    }
-    #[inline(always)]
-    fn max_lane(self) -> f64 {
-        unsafe { vmaxvq_f64(self.0) }
     }
 }

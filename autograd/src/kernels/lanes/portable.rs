@@ -123,10 +123,6 @@ impl<T: Bits, const N: usize> Lanes for Array<T, N> {
         self.zip(b, |a, b| if a < b { a } else { b })
     }
     #[inline(always)]
-    fn sqrt(self) -> Self {
-        self.map(T::sqrt)
-    }
-    #[inline(always)]
     fn round(self) -> Self {
         self.map(T::round_ties_even)
     }
@@ -162,9 +158,5 @@ impl<T: Bits, const N: usize> Lanes for Array<T, N> {
             half /= 2;
         }
         lanes[0]
-    }
-    #[inline(always)]
-    fn max_lane(self) -> T {
-        self.0.into_iter().fold(self.0[0], |max, x| if x > max { x } else { max })
     }
 }

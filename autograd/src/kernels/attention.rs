@@ -1,0 +1,163 @@
+//! Causal multi-head attention that never stores the n × n matrix.
+//!
+//! ```text
+//! P = softmax(Q·Kᵀ/√d, entries with key > query left out)          O = P·V
+//! V̄ = Pᵀ·Ō     P̄ = Ō·Vᵀ     S̄ = P·(P̄ − Σ Ō·O)/√d     Q̄ = S̄·K     K̄ = S̄ᵀ·Q
+//! ```
+//!
+//! A block of query rows at a time meets the keys up to its last row, so the memory is linear in n and the upper
+//! triangle is skipped but for the blocks on the diagonal. Saved for the way back is one number a row, ln Σ eˢ, from
+//! which P comes again. Batch items are shared out to the threads. (T. Dao et al., "FlashAttention", 2022.)
+
+use super::MatMul;
+use super::rows;
+use super::simd::vectorize;
+use super::threads::for_each_pair_of_chunks;
+use crate::Float;
+
+/// Query rows at a time.
+const BLOCK: usize = 32;
+
+/// The sizes of one attention: `qkv [b, n, (h + 2·h_kv)·d]` → `out [b, n, h·d]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attention {
+    /// Positions.
+    pub n: usize,
+    /// Query heads.
+    pub h: usize,
+    /// Key and value heads; divides h.
+    pub h_kv: usize,
+    /// Numbers a head.
+    pub d: usize,
+}
+
+impl Attention {
+    fn row(&self) -> usize {
+        (self.h + 2 * self.h_kv) * self.d
+    }
+
+    /// Where the queries, keys and values of a head begin in a row.
+    fn starts(&self, head: usize) -> [usize; 3] {
+        let kv = head / (self.h / self.h_kv);
+        [head * self.d, (self.h + kv) * self.d, (self.h + self.h_kv + kv) * self.d]
+    }
+
+    fn scale<T: Float>(&self) -> T {
+        T::ONE / T::from_f64(self.d as f64).sqrt()
+    }
+
+    /// The number of batch items.
+    #[track_caller]
+    fn check(&self, qkv: usize, out: usize, log_sum_exp: usize) -> usize {
+        let Attention { n, h, h_kv, d } = *self;
+        assert!(
+            h_kv > 0 && h.is_multiple_of(h_kv),
+            "attention: {h_kv} key heads do not divide {h} query heads"
+        );
+        let b = qkv / (n * self.row()).max(1);
+        let fits = qkv == b * n * self.row() && out == b * n * h * d && log_sum_exp == b * h * n;
+        assert!(fits, "attention {self:?}: qkv holds {qkv} numbers, out {out}, the row sums {log_sum_exp}");
+        b
+    }
+
+    /// The scores of a block of queries with all keys they may see, `[rows, keys]`.
+    fn scores<T: Float>(
+        &self,
+        x: &[T],
+        y: &[T],
+        rows: std::ops::Range<usize>,
+        ld: [usize; 2],
+        scores: &mut [T],
+    ) {
+        let keys = rows.end;
+        let plan = MatMul::new(rows.len(), self.d, keys).transpose_b(true);
+        let plan = MatMul { lda: ld[0], ldb: ld[1], ..plan };
+        T::matmul(&plan, &x[rows.start * ld[0]..], y, scores);
+    }
+
+    /// out = P·V; saves ln Σ eˢ of each row in `log_sum_exp [b, h, n]`.
+    pub fn forward<T: Float>(&self, qkv: &[T], out: &mut [T], log_sum_exp: &mut [T]) {
+        let Attention { n, h, d, .. } = *self;
+        let (row, scale) = (self.row(), self.scale::<T>());
+        let b = self.check(qkv.len(), out.len(), log_sum_exp.len());
+        if b * n == 0 {
+            return;
+        }
+        for_each_pair_of_chunks(out, n * h * d, log_sum_exp, h * n, |item, out, log_sum_exp| {
+            let qkv = &qkv[item * n * row..][..n * row];
+            let mut block = vec![T::ZERO; BLOCK.min(n) * n];
+            for head in 0..h {
+                let [q, k, v] = self.starts(head);
+                for start in (0..n).step_by(BLOCK) {
+                    let (end, rows) = (n.min(start + BLOCK), n.min(start + BLOCK) - start);
+                    let p = &mut block[..rows * end];
+                    self.scores(&qkv[q..], &qkv[k..], start..end, [row, row], p);
+                    for (i, p) in p.chunks_exact_mut(end).enumerate() {
+                        let (seen, hidden) = p.split_at_mut(start + i + 1);
+                        let most = vectorize(|| rows::max(seen)) * scale;
+                        T::exp_affine(seen, scale, most);
+                        hidden.fill(T::ZERO);
+                        let total = vectorize(|| rows::sum(seen));
+                        log_sum_exp[head * n + start + i] = most + total.ln();
+                        let normal = T::ONE / total;
+                        vectorize(|| seen.iter_mut().for_each(|p| *p = *p * normal));
+                    }
+                    let plan = MatMul { ldb: row, ldc: h * d, ..MatMul::new(rows, end, d) };
+                    T::matmul(&plan, p, &qkv[v..], &mut out[start * h * d + head * d..]);
+                }
+            }
+        });
+    }
+
+    /// The cotangent of qkv, which is overwritten; `out` and `log_sum_exp` are what [`forward`](Self::forward) left.
+    pub fn vjp<T: Float>(&self, qkv: &[T], out: &[T], log_sum_exp: &[T], dout: &[T], dqkv: &mut [T]) {
+        let Attention { n, h, d, .. } = *self;
+        let (row, scale) = (self.row(), self.scale::<T>());
+        let b = self.check(qkv.len(), out.len(), log_sum_exp.len());
+        assert!(
+            dout.len() == out.len() && dqkv.len() == qkv.len(),
+            "attention's vjp: a cotangent has its own shape"
+        );
+        if b * n == 0 {
+            return;
+        }
+        let mut nothing = vec![(); b];
+        for_each_pair_of_chunks(dqkv, n * row, &mut nothing, 1, |item, dqkv, _| {
+            dqkv.fill(T::ZERO);
+            let qkv = &qkv[item * n * row..][..n * row];
+            let (out, dout) = (&out[item * n * h * d..], &dout[item * n * h * d..]);
+            let mut blocks = vec![T::ZERO; 2 * BLOCK.min(n) * n];
+            for head in 0..h {
+                let [q, k, v] = self.starts(head);
+                for start in (0..n).step_by(BLOCK) {
+                    let (end, rows) = (n.min(start + BLOCK), n.min(start + BLOCK) - start);
+                    let (p, ds) = blocks.split_at_mut(BLOCK.min(n) * n);
+                    let (p, ds) = (&mut p[..rows * end], &mut ds[..rows * end]);
+                    self.scores(&qkv[q..], &qkv[k..], start..end, [row, row], p);
+                    self.scores(&dout[head * d..], &qkv[v..], start..end, [h * d, row], ds); // P̄ = Ō·Vᵀ
+                    for (i, (p, ds)) in p.chunks_exact_mut(end).zip(ds.chunks_exact_mut(end)).enumerate() {
+                        let (seen, hidden) = p.split_at_mut(start + i + 1);
+                        T::exp_affine(seen, scale, log_sum_exp[(item * h + head) * n + start + i]);
+                        hidden.fill(T::ZERO);
+                        let at = (start + i) * h * d + head * d;
+                        vectorize(|| {
+                            let along = rows::dot(&out[at..][..d], &dout[at..][..d]);
+                            for (ds, &p) in ds.iter_mut().zip(seen.iter()) {
+                                *ds = p * (*ds - along) * scale;
+                            }
+                        });
+                        ds[start + i + 1..].fill(T::ZERO);
+                    }
+                    let q_rows = &qkv[start * row + q..];
+                    let dout_rows = &dout[start * h * d + head * d..];
+                    let plan = MatMul { ldb: row, ldc: row, ..MatMul::new(rows, end, d) };
+                    T::matmul(&plan, ds, &qkv[k..], &mut dqkv[start * row + q..]); // Q̄ = S̄·K
+                    let plan = MatMul::new(end, rows, d).transpose_a(true).accumulate(true);
+                    let plan = MatMul { ldc: row, ..plan };
+                    T::matmul(&MatMul { ldb: row, ..plan }, ds, q_rows, &mut dqkv[k..]); // K̄ += S̄ᵀ·Q
+                    T::matmul(&MatMul { ldb: h * d, ..plan }, p, dout_rows, &mut dqkv[v..]); // V̄ += Pᵀ·Ō
+                }
+            }
+        });
+    }
+}
