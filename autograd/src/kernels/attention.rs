@@ -100,7 +100,7 @@ impl Attention {
                         let total = vectorize(|| rows::sum(seen));
                         log_sum_exp[head * n + start + i] = most + total.ln();
                         let normal = T::ONE / total;
-                        vectorize(|| seen.iter_mut().for_each(|p| *p = *p * normal));
+                        vectorize(|| seen.iter_mut().for_each(|p| *p *= normal));
                     }
                     let plan = MatMul { ldb: row, ldc: h * d, ..MatMul::new(rows, end, d) };
                     T::matmul(&plan, p, &qkv[v..], &mut out[start * h * d + head * d..]);

@@ -2,7 +2,7 @@
 
 use super::adamw::AdamW;
 use super::attention::Attention;
-use super::{rows, threads};
+use super::{cross_entropy, norm, rows, threads};
 use crate::{Dual, Float};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -85,7 +85,7 @@ fn layer_norm_is_the_formula_and_its_vjp_is_forward_modes() {
         let (x, dy) = (numbers(count * width, rng), numbers(count * width, rng));
         let (weight, bias) = (numbers(width, rng), numbers(width, rng));
         let (mut y, mut saved) = (vec![0.0; x.len()], vec![[0.0; 2]; count]);
-        rows::layer_norm(&x, &weight, Some(&bias), 1e-5, &mut y, &mut saved);
+        norm::layer_norm(&x, &weight, Some(&bias), 1e-5, &mut y, &mut saved);
         for (row, (x, y)) in x.chunks(width).zip(y.chunks(width)).enumerate() {
             let mean = x.iter().sum::<f64>() / width as f64;
             let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / width as f64;
@@ -96,11 +96,11 @@ fn layer_norm_is_the_formula_and_its_vjp_is_forward_modes() {
         }
         let (mut dx, mut dweight, mut dbias) = (vec![0.0; x.len()], vec![0.0; width], vec![0.0; width]);
         let mut partial = vec![f64::NAN; count.div_ceil(64) * 2 * width];
-        rows::layer_norm_vjp(&x, &weight, &saved, &dy, &mut dx, &mut dweight, &mut dbias, &mut partial);
+        norm::layer_norm_vjp(&x, &weight, &saved, &dy, &mut dx, &mut dweight, &mut dbias, &mut partial);
         let (tx, tw, tb) = (numbers(x.len(), rng), numbers(width, rng), numbers(width, rng));
         let (mut forward, mut rest) = (vec![Dual::ZERO; x.len()], vec![[Dual::ZERO; 2]; count]);
         let (weight, bias) = (dual(&weight, &tw), dual(&bias, &tb));
-        rows::layer_norm(&dual(&x, &tx), &weight, Some(&bias), Dual::from_f64(1e-5), &mut forward, &mut rest);
+        norm::layer_norm(&dual(&x, &tx), &weight, Some(&bias), Dual::from_f64(1e-5), &mut forward, &mut rest);
         let tangent: Vec<f64> = forward.iter().map(|y| y.tangent).collect();
         let reverse = dot(&dx, &tx) + dot(&dweight, &tw) + dot(&dbias, &tb);
         close(reverse, dot(&dy, &tangent), 1e-10, "layer norm's vjp");
@@ -113,7 +113,7 @@ fn rms_norm_is_the_formula_and_its_vjp_is_forward_modes() {
     for (count, width) in [(1, 1), (3, 17), (130, 16)] {
         let (x, dy, weight) = (numbers(count * width, rng), numbers(count * width, rng), numbers(width, rng));
         let (mut y, mut saved) = (vec![0.0; x.len()], vec![0.0; count]);
-        rows::rms_norm(&x, &weight, 1e-5, &mut y, &mut saved);
+        norm::rms_norm(&x, &weight, 1e-5, &mut y, &mut saved);
         for (x, y) in x.chunks(width).zip(y.chunks(width)) {
             let root = (dot(x, x) / width as f64 + 1e-5).sqrt();
             for i in 0..width {
@@ -122,10 +122,10 @@ fn rms_norm_is_the_formula_and_its_vjp_is_forward_modes() {
         }
         let (mut dx, mut dweight, mut partial) =
             (vec![0.0; x.len()], vec![0.0; width], vec![f64::NAN; 3 * width]);
-        rows::rms_norm_vjp(&x, &weight, &saved, &dy, &mut dx, &mut dweight, &mut partial);
+        norm::rms_norm_vjp(&x, &weight, &saved, &dy, &mut dx, &mut dweight, &mut partial);
         let (tx, tw) = (numbers(x.len(), rng), numbers(width, rng));
         let (mut forward, mut rest) = (vec![Dual::ZERO; x.len()], vec![Dual::ZERO; count]);
-        rows::rms_norm(&dual(&x, &tx), &dual(&weight, &tw), Dual::from_f64(1e-5), &mut forward, &mut rest);
+        norm::rms_norm(&dual(&x, &tx), &dual(&weight, &tw), Dual::from_f64(1e-5), &mut forward, &mut rest);
         let tangent: Vec<f64> = forward.iter().map(|y| y.tangent).collect();
         close(dot(&dx, &tx) + dot(&dweight, &tw), dot(&dy, &tangent), 1e-11, "RMS norm's vjp");
     }
@@ -150,9 +150,9 @@ fn softmax_and_cross_entropy_are_the_formula() {
         let x = numbers(count * v, rng);
         let (mut y, mut lse, mut dx) = (vec![0.0; x.len()], vec![0.0; count], vec![0.0; x.len()]);
         rows::softmax(v, &x, &mut y);
-        rows::log_sum_exp(v, &x, &mut lse);
+        cross_entropy::log_sum_exp(v, &x, &mut lse);
         let target = |row: usize| (row % 3 != 2).then_some(row % v);
-        rows::cross_entropy_vjp(v, &x, &lse, target, 0.25, &mut dx);
+        cross_entropy::cross_entropy_vjp(v, &x, &lse, target, 0.25, &mut dx);
         let (dy, mut back) = (numbers(x.len(), rng), vec![0.0; x.len()]);
         rows::softmax_vjp(v, &y, &dy, &mut back);
         for row in 0..count {
@@ -174,7 +174,7 @@ fn softmax_and_cross_entropy_are_the_formula() {
 #[test]
 fn large_logits_neither_overflow_nor_vanish() {
     let mut lse = [0.0f32; 2];
-    rows::log_sum_exp(3, &[1e4, 1e4, -1e4, -1e4, -1e4, -1e4], &mut lse);
+    cross_entropy::log_sum_exp(3, &[1e4, 1e4, -1e4, -1e4, -1e4, -1e4], &mut lse);
     assert_eq!(lse, [1e4 + 2.0f32.ln(), -1e4 + 3.0f32.ln()]);
 }
 
@@ -217,10 +217,10 @@ fn the_bits_of_fused_kernels_do_not_depend_on_the_number_of_threads() {
         at.forward(&x, &mut out, &mut lse);
         at.vjp(&x, &out, &lse, &out, &mut dqkv);
         let (mut y, mut saved) = (vec![0.0; x.len()], vec![[0.0; 2]; 160]);
-        rows::layer_norm(&x, &x[..48], None, 1e-5, &mut y, &mut saved);
+        norm::layer_norm(&x, &x[..48], None, 1e-5, &mut y, &mut saved);
         let (mut dx, mut dw, mut db, mut partial) =
             (y.clone(), vec![0.0; 48], vec![0.0; 48], vec![0.0; 3 * 96]);
-        rows::layer_norm_vjp(&x, &x[..48], &saved, &y, &mut dx, &mut dw, &mut db, &mut partial);
+        norm::layer_norm_vjp(&x, &x[..48], &saved, &y, &mut dx, &mut dw, &mut db, &mut partial);
         let mut columns = vec![0.0; 48];
         rows::column_sums(&x, false, &mut columns);
         let squares = rows::sum_of_squares(&x, &mut Vec::new());

@@ -6,11 +6,13 @@
 pub mod adamw;
 pub mod attention;
 pub mod blocked;
+pub mod cross_entropy;
 mod dot;
 pub(crate) mod lanes;
 pub(crate) mod maths;
 pub(crate) mod matmul;
 pub mod naive;
+pub mod norm;
 pub mod packed;
 pub mod rows;
 pub mod simd;
