@@ -96,7 +96,7 @@ pub trait Float:
 
     /// y = eˣ, entry by entry.
     fn exp_slice(x: &[Self], y: &mut [Self]) {
-        kernels::map(x, y, Self::exp);
+        kernels::pointwise::map(x, y, Self::exp);
     }
     /// y ← e^(scale·y − shift), entry by entry.
     fn exp_affine(y: &mut [Self], scale: Self, shift: Self) {
@@ -106,19 +106,19 @@ pub trait Float:
     }
     /// y = ln x, entry by entry.
     fn ln_slice(x: &[Self], y: &mut [Self]) {
-        kernels::map(x, y, Self::ln);
+        kernels::pointwise::map(x, y, Self::ln);
     }
     /// y = tanh x, entry by entry.
     fn tanh_slice(x: &[Self], y: &mut [Self]) {
-        kernels::map(x, y, Self::tanh);
+        kernels::pointwise::map(x, y, Self::tanh);
     }
     /// y = 1/(1 + e⁻ˣ), entry by entry.
     fn sigmoid_slice(x: &[Self], y: &mut [Self]) {
-        kernels::map(x, y, kernels::textbook::sigmoid);
+        kernels::pointwise::map(x, y, kernels::textbook::sigmoid);
     }
     /// y = ½·x·(1 + tanh u), u = √(2/π)·(x + 0.044715·x³), entry by entry.
     fn gelu_slice(x: &[Self], y: &mut [Self]) {
-        kernels::map(x, y, kernels::textbook::gelu);
+        kernels::pointwise::map(x, y, kernels::textbook::gelu);
     }
     /// x̄ = ȳ·gelu′(x), entry by entry; overwrites x̄.
     fn gelu_vjp_slice(x: &[Self], dy: &[Self], dx: &mut [Self]) {

@@ -4,6 +4,7 @@
 //! are shared ([`Tensor::data_mut`]), so a tensor never changes behind another's back.
 
 use crate::buffer::Buffer;
+use crate::kernels::{pointwise, rows};
 use crate::{Float, Shape};
 use std::fmt;
 use std::sync::Arc;
@@ -138,12 +139,8 @@ impl<T: Float> Tensor<T> {
     }
 
     /// y = f(x), entry by entry.
-    pub fn map(&self, f: impl Fn(T) -> T) -> Self {
-        Tensor::build(&self.shape, |y| {
-            for (y, &x) in y.iter_mut().zip(self.data()) {
-                *y = f(x);
-            }
-        })
+    pub fn map(&self, f: impl Fn(T) -> T + Sync) -> Self {
+        Tensor::build(&self.shape, |y| pointwise::map(self.data(), y, f))
     }
 
     /// y = f(a, b), entry by entry, with broadcasting.
@@ -151,14 +148,10 @@ impl<T: Float> Tensor<T> {
     /// # Panics
     /// If the shapes do not broadcast.
     #[track_caller]
-    pub fn zip(&self, other: &Tensor<T>, f: impl Fn(T, T) -> T) -> Self {
+    pub fn zip(&self, other: &Tensor<T>, f: impl Fn(T, T) -> T + Sync) -> Self {
         let (a, b) = (self.data(), other.data());
         if self.shape == other.shape {
-            return Tensor::build(&self.shape, |y| {
-                for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
-                    *y = f(a, b);
-                }
-            });
+            return Tensor::build(&self.shape, |y| pointwise::zip(a, b, y, f));
         }
         let Some(shape) = Shape::broadcast(&self.shape, &other.shape) else {
             panic!("{} and {} do not broadcast: two sizes differ and neither is 1", self.shape, other.shape)
@@ -177,8 +170,9 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn add_assign(&mut self, other: &Tensor<T>) {
         assert_eq!(self.shape, other.shape, "add_assign takes equal shapes");
-        for (y, &x) in self.data_mut().iter_mut().zip(other.data()) {
-            *y += x;
+        match Arc::get_mut(&mut self.storage) {
+            Some(own) => pointwise::add_assign(own, other.data()),
+            None => *self = self.zip(other, |a, b| a + b),
         }
     }
 
@@ -211,6 +205,9 @@ impl<T: Float> Tensor<T> {
         }
         let fits = Shape::broadcast(&self.shape, shape).as_ref() == Some(&self.shape);
         assert!(fits, "{shape} does not broadcast to {}", self.shape);
+        if self.shape.ends_with(shape) {
+            return Tensor::build(shape, |y| rows::column_sums(self.data(), false, y));
+        }
         let (x, strides) = (self.data(), shape.broadcast_strides(&self.shape));
         let mut sum = Tensor::zeros(shape);
         let y = sum.data_mut();

@@ -12,8 +12,9 @@
 use super::MatMul;
 use super::rows;
 use super::simd::vectorize;
-use super::threads::for_each_pair_of_chunks;
+use super::threads::{for_each_chunk, for_each_pair_of_chunks};
 use crate::Float;
+use crate::buffer::Buffer;
 
 /// Query rows at a time.
 const BLOCK: usize = 32;
@@ -85,7 +86,7 @@ impl Attention {
         }
         for_each_pair_of_chunks(out, n * h * d, log_sum_exp, h * n, |item, out, log_sum_exp| {
             let qkv = &qkv[item * n * row..][..n * row];
-            let mut block = vec![T::ZERO; BLOCK.min(n) * n];
+            let mut block = Buffer::scratch(BLOCK.min(n) * n);
             for head in 0..h {
                 let [q, k, v] = self.starts(head);
                 for start in (0..n).step_by(BLOCK) {
@@ -121,12 +122,11 @@ impl Attention {
         if b * n == 0 {
             return;
         }
-        let mut nothing = vec![(); b];
-        for_each_pair_of_chunks(dqkv, n * row, &mut nothing, 1, |item, dqkv, _| {
+        for_each_chunk(dqkv, n * row, |item, dqkv| {
             dqkv.fill(T::ZERO);
             let qkv = &qkv[item * n * row..][..n * row];
             let (out, dout) = (&out[item * n * h * d..], &dout[item * n * h * d..]);
-            let mut blocks = vec![T::ZERO; 2 * BLOCK.min(n) * n];
+            let mut blocks = Buffer::scratch(2 * BLOCK.min(n) * n);
             for head in 0..h {
                 let [q, k, v] = self.starts(head);
                 for start in (0..n).step_by(BLOCK) {

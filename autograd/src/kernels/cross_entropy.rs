@@ -1,6 +1,6 @@
 //! The loss over a vocabulary, from logits, without storing the probabilities.
 
-use super::rows::{max, rows_a_piece, sum};
+use super::rows::{self, rows_a_piece};
 use super::simd::vectorize;
 use super::threads::for_each_chunk;
 use crate::Float;
@@ -8,20 +8,10 @@ use crate::Float;
 /// For logits x `[rows, v]`: ln Σ eˣ of each row, without storing the probabilities. The loss of a row with target t
 /// is `log_sum_exp − x[t]`.
 pub fn log_sum_exp<T: Float>(v: usize, x: &[T], log_sum_exp: &mut [T]) {
-    const STRIP: usize = 512;
-    for_each_chunk(log_sum_exp, rows_a_piece(v), |index, out| {
+    let rows = rows_a_piece(v);
+    for_each_chunk(log_sum_exp, rows, |index, out| {
         for (row, out) in out.iter_mut().enumerate() {
-            let x = &x[(index * rows_a_piece(v) + row) * v..][..v];
-            let most = vectorize(|| max(x));
-            let mut total = T::ZERO;
-            for strip in x.chunks(STRIP) {
-                let mut e = [T::ZERO; STRIP];
-                let e = &mut e[..strip.len()];
-                e.copy_from_slice(strip);
-                T::exp_affine(e, T::ONE, most);
-                total += vectorize(|| sum(e));
-            }
-            *out = most + total.ln();
+            *out = rows::log_sum_exp(&x[(index * rows + row) * v..][..v]);
         }
     });
 }

@@ -14,6 +14,7 @@ pub(crate) mod matmul;
 pub mod naive;
 pub mod norm;
 pub mod packed;
+pub mod pointwise;
 pub mod rows;
 pub mod simd;
 pub mod textbook;
@@ -99,12 +100,5 @@ impl MatMul {
             }
         }
         self.m == 0 || self.k == 0 || self.n == 0
-    }
-}
-
-/// y = f(x), entry by entry.
-pub(crate) fn map<T: crate::Float>(x: &[T], y: &mut [T], f: impl Fn(T) -> T) {
-    for (y, &x) in y.iter_mut().zip(x) {
-        *y = f(x);
     }
 }

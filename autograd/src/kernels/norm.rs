@@ -9,6 +9,11 @@ use crate::Float;
 /// Rows that one partial sum over rows is made of.
 const ROWS: usize = 64;
 
+/// How many partial sums over `rows` rows the backward rules need room for.
+pub fn partial_sums(rows: usize) -> usize {
+    rows.div_ceil(ROWS)
+}
+
 /// y = weight·(x − mean)·rstd + bias along rows of the weight's width; saves mean and rstd = 1/√(variance + eps),
 /// both `[rows]`.
 pub fn layer_norm<T: Float>(
@@ -59,7 +64,7 @@ pub fn layer_norm<T: Float>(
 /// x̄ = rstd·(g − mean(g) − x̂·mean(g·x̂))        weight‾ = Σ_rows ȳ·x̂        bias‾ = Σ_rows ȳ
 /// ```
 ///
-/// Overwrites all three. `partial` is room for the sums over rows, `[⌈rows / 64⌉, 2·width]`.
+/// Overwrites all three. `partial` is room for sums over rows, `[partial_sums(rows), 2, width]`.
 pub fn layer_norm_vjp<T: Float>(
     x: &[T],
     weight: &[T],
@@ -71,7 +76,7 @@ pub fn layer_norm_vjp<T: Float>(
     partial: &mut [T],
 ) {
     let width = weight.len();
-    let room = saved.len().div_ceil(ROWS) * 2 * width;
+    let room = partial_sums(saved.len()) * 2 * width;
     assert!(
         partial.len() >= room,
         "layer norm's vjp needs room for {room} partial sums, not {}",
@@ -149,7 +154,7 @@ pub fn rms_norm<T: Float>(x: &[T], weight: &[T], eps: T, y: &mut [T], saved: &mu
 /// x̄ = rstd·(g − x̂·mean(g·x̂))        weight‾ = Σ_rows ȳ·x̂
 /// ```
 ///
-/// Overwrites both. `partial` is room for the sums over rows, `[⌈rows / 64⌉, width]`.
+/// Overwrites both. `partial` is room for sums over rows, `[partial_sums(rows), width]`.
 pub fn rms_norm_vjp<T: Float>(
     x: &[T],
     weight: &[T],
@@ -160,7 +165,7 @@ pub fn rms_norm_vjp<T: Float>(
     partial: &mut [T],
 ) {
     let width = weight.len();
-    let room = saved.len().div_ceil(ROWS) * width;
+    let room = partial_sums(saved.len()) * width;
     assert!(
         partial.len() >= room,
         "RMS norm's vjp needs room for {room} partial sums, not {}",

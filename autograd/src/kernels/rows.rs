@@ -39,6 +39,12 @@ pub(crate) fn sum<T: Float>(x: &[T]) -> T {
     sum_by(x, x, |x, _| x)
 }
 
+/// 1/n·Σᵢ xᵢ
+#[inline(always)]
+pub(crate) fn mean<T: Float>(x: &[T]) -> T {
+    sum(x) / T::from_f64(x.len() as f64)
+}
+
 /// Σᵢ xᵢ·yᵢ
 #[inline(always)]
 pub(crate) fn dot<T: Float>(x: &[T], y: &[T]) -> T {
@@ -93,6 +99,60 @@ pub fn softmax_vjp<T: Float>(width: usize, y: &[T], dy: &[T], dx: &mut [T]) {
             }
         });
     });
+}
+
+/// y = x − ln Σ eˣ along rows of `width`; x, y `[rows, width]`.
+pub fn log_softmax<T: Float>(width: usize, x: &[T], y: &mut [T]) {
+    let piece = rows_a_piece(width) * width;
+    for_each_chunk(y, piece, |index, y| {
+        let x = &x[index * piece..][..y.len()];
+        for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+            let total = log_sum_exp(x);
+            vectorize(|| {
+                for (y, &x) in y.iter_mut().zip(x) {
+                    *y = x - total;
+                }
+            });
+        }
+    });
+}
+
+/// x̄ = ȳ − eʸ·Σ ȳ, row by row, where y = log_softmax(x); overwrites x̄.
+pub fn log_softmax_vjp<T: Float>(width: usize, y: &[T], dy: &[T], dx: &mut [T]) {
+    let piece = rows_a_piece(width) * width;
+    for_each_chunk(dx, piece, |index, dx| {
+        for (row, dx) in dx.chunks_exact_mut(width).enumerate() {
+            let at = index * piece + row * width;
+            let (y, dy) = (&y[at..][..width], &dy[at..][..width]);
+            dx.copy_from_slice(y);
+            T::exp_affine(dx, T::ONE, T::ZERO);
+            vectorize(|| {
+                let total = sum(dy);
+                for (dx, &dy) in dx.iter_mut().zip(dy) {
+                    *dx = dy - *dx * total;
+                }
+            });
+        }
+    });
+}
+
+/// ln Σ eˣ = m + ln Σ e^(x − m), m = max x, of one row: no power overflows, since none is positive. Over nothing but
+/// −∞ it is −∞.
+pub fn log_sum_exp<T: Float>(x: &[T]) -> T {
+    const STRIP: usize = 512; // so that the powers need no memory beside the stack's
+    if x.iter().all(|x| x.to_f64() == f64::NEG_INFINITY) {
+        return T::from_f64(f64::NEG_INFINITY);
+    }
+    let most = vectorize(|| max(x));
+    let mut total = T::ZERO;
+    for strip in x.chunks(STRIP) {
+        let mut e = [T::ZERO; STRIP];
+        let e = &mut e[..strip.len()];
+        e.copy_from_slice(strip);
+        T::exp_affine(e, T::ONE, most);
+        total += vectorize(|| sum(e));
+    }
+    most + total.ln()
 }
 
 /// y (+)= Σ_rows x for x `[rows, width]`, y `[width]`: a bias's gradient. Columns are shared out, rows go in order.

@@ -1,6 +1,6 @@
 //! The one number: cross-entropy of the next token, from logits.
 
-use super::rows::log_sum_exp;
+use crate::kernels::cross_entropy;
 use crate::{At, Cotangents, Float, Op, Saved, Shape, Tensor, Var};
 use std::sync::Arc;
 
@@ -43,30 +43,21 @@ impl<T: Float> Op<T> for CrossEntropy {
         if let Some(at) = targets.iter().position(|&target| self.counts(target) && target >= v) {
             panic!("cross_entropy: target {} at position {at}: there are {v} classes", targets[at]);
         }
-        let row = |i: usize| &x[0].data()[i * v..(i + 1) * v];
-        let lse =
-            Tensor::from_fn(rows, |i| if self.counts(targets[i]) { log_sum_exp(row(i)) } else { T::ZERO });
+        let x = x[0].data();
+        let log_sums = Tensor::build(rows, |sums| cross_entropy::log_sum_exp(v, x, sums));
         let losses = (0..targets.len()).filter(|&i| self.counts(targets[i]));
-        let sum: T = losses.map(|i| lse.data()[i] - row(i)[targets[i]]).sum();
-        saved.push(lse);
+        let sum: T = losses.map(|i| log_sums.data()[i] - x[i * v + targets[i]]).sum();
+        saved.push(log_sums);
         Tensor::scalar(sum / self.number_that_count())
     }
     fn vjp(&self, at: &At<T>, dx: &mut Cotangents<T>) {
-        let v = at.x[0].shape()[at.x[0].shape().len() - 1].max(1);
+        let (x, log_sums) = (at.x[0], at.saved[0].data());
+        let v = x.shape()[x.shape().len() - 1];
         let scale = at.dy.item() / self.number_that_count();
+        let target = |row: usize| Some(self.targets[row]).filter(|&target| self.counts(target));
         dx.add(0, || {
-            Tensor::build(at.x[0].shape(), |dx| {
-                for (i, (dx, x)) in dx.chunks_exact_mut(v).zip(at.x[0].data().chunks_exact(v)).enumerate() {
-                    if !self.counts(self.targets[i]) {
-                        dx.fill(T::ZERO);
-                        continue;
-                    }
-                    let lse = at.saved[0].data()[i];
-                    for (dx, &x) in dx.iter_mut().zip(x) {
-                        *dx = scale * (x - lse).exp();
-                    }
-                    dx[self.targets[i]] -= scale;
-                }
+            Tensor::build(x.shape(), |dx| {
+                cross_entropy::cross_entropy_vjp(v, x.data(), log_sums, target, scale, dx)
             })
         });
     }

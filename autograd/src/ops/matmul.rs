@@ -1,6 +1,7 @@
 //! The matrix product, batched, with either side read transposed. Nearly all of a Transformer's arithmetic.
 
 use crate::{At, Cotangents, Float, Op, Saved, Shape, Tensor, Var, kernels};
+use smallvec::{SmallVec, smallvec};
 
 /// ```text
 /// C = A·B           Ā = C̄·Bᵀ     B̄ = Aᵀ·C̄
@@ -57,7 +58,7 @@ struct Product<'a, T: Float> {
     b: &'a Tensor<T>,
     shape: Shape,
     plan: kernels::MatMul,
-    starts: Vec<[usize; 3]>, // of A, B and C, for each matrix of the batch
+    starts: SmallVec<[[usize; 3]; 1]>, // of A, B and C, for each matrix of the batch
 }
 
 impl<'a, T: Float> Product<'a, T> {
@@ -81,7 +82,7 @@ impl<'a, T: Float> Product<'a, T> {
 
         // A batch of A against a single B is one tall matrix: [b, m, k] × [k, n] = [b·m, k] × [k, n].
         if batch_b.numel() == 1 && !transpose_a {
-            return Product { a, b, shape, plan: plan(batch.numel() * m, k), starts: vec![[0, 0, 0]] };
+            return Product { a, b, shape, plan: plan(batch.numel() * m, k), starts: smallvec![[0, 0, 0]] };
         }
         let (strides_a, strides_b) = (batch_a.broadcast_strides(&batch), batch_b.broadcast_strides(&batch));
         let batch_strides = batch.strides();
@@ -97,8 +98,9 @@ impl<'a, T: Float> Product<'a, T> {
     /// C = A·B, or C += A·B.
     fn write(&self, c: &mut [T], accumulate: bool) {
         let plan = self.plan.accumulate(accumulate);
-        for &[a, b, at] in &self.starts {
-            T::matmul(&plan, &self.a.data()[a..], &self.b.data()[b..], &mut c[at..]);
+        match self.starts[..] {
+            [[0, 0, 0]] => T::matmul(&plan, self.a.data(), self.b.data(), c),
+            _ => T::matmul_batch(&plan, &self.starts, self.a.data(), self.b.data(), c),
         }
     }
 
@@ -122,7 +124,7 @@ impl<'a, T: Float> Product<'a, T> {
             return None;
         }
         let plan = kernels::MatMul { k: batch * plan.k, ..plan };
-        Some(Product { a: self.a, b: self.b, shape: x.shape().clone(), plan, starts: vec![[0, 0, 0]] })
+        Some(Product { a: self.a, b: self.b, shape: x.shape().clone(), plan, starts: smallvec![[0, 0, 0]] })
     }
 }
 

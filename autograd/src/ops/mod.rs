@@ -2,6 +2,7 @@
 //! formula, followed by the [`Var`](crate::Var) methods that apply it.
 
 pub mod arithmetic;
+pub mod attention;
 mod detach;
 pub mod dropout;
 pub mod gather;
@@ -12,6 +13,5 @@ pub mod norm;
 mod operators;
 pub mod pointwise;
 pub mod reduce;
-mod rows;
 pub mod select;
 pub mod softmax;

@@ -1,7 +1,7 @@
 //! Layer norm and RMS norm over the last axis, each as one op and as the textbook composition of primitives.
 
-use super::rows::{dot, mean_of};
-use crate::{At, Cotangents, Float, Op, Saved, Shape, Tensor, Var};
+use crate::kernels::norm;
+use crate::{At, Cotangents, Float, Op, Saved, Tensor, Var};
 
 /// ```text
 /// μ = mean(x),  r = 1/√(var(x) + ε),  x̂ = (x − μ)·r,  y = x̂·w + b
@@ -18,49 +18,29 @@ impl<T: Float> Op<T> for LayerNorm {
     }
     #[track_caller]
     fn forward(&self, x: &[&Tensor<T>], saved: &mut Saved<T>) -> Tensor<T> {
-        let (rows, d) = rows_of("layer_norm", x);
-        let (w, b) = (x[1].data(), x.get(2).map(|b| b.data()));
-        let x = x[0];
-        let (mut means, mut inverses) = (Tensor::zeros(&rows), Tensor::zeros(&rows));
+        let (rows, _) = rows_of("layer_norm", x);
+        let (x, w, b) = (x[0], x[1].data(), x.get(2).map(|b| b.data()));
+        let mut statistics = Tensor::zeros([rows, 2]); // μ and r of each row
         let y = Tensor::build(x.shape(), |y| {
-            let statistics = means.data_mut().iter_mut().zip(inverses.data_mut());
-            for ((y, x), (mean, r)) in y.chunks_exact_mut(d).zip(x.data().chunks_exact(d)).zip(statistics) {
-                *mean = mean_of(x);
-                for (y, &x) in y.iter_mut().zip(x) {
-                    *y = x - *mean;
-                }
-                let variance = dot(y, y) / T::from_f64(d as f64);
-                *r = T::ONE / (variance + T::from_f64(self.eps)).sqrt();
-                for i in 0..d {
-                    y[i] = y[i] * *r * w[i] + b.map_or(T::ZERO, |b| b[i]);
-                }
-            }
+            let statistics = statistics.data_mut().as_chunks_mut().0;
+            norm::layer_norm(x.data(), w, b, T::from_f64(self.eps), y, statistics);
         });
-        saved.extend([means, inverses]);
+        saved.push(statistics);
         y
     }
     fn vjp(&self, at: &At<T>, dx: &mut Cotangents<T>) {
-        let d = at.x[1].numel();
-        let (means, inverses) = (at.saved[0].data(), at.saved[1].data());
-        let mut normal = at.x[0].clone(); // x̂ = (x − μ)·r
-        for (row, x) in normal.data_mut().chunks_exact_mut(d).enumerate() {
-            x.iter_mut().for_each(|x| *x = (*x - means[row]) * inverses[row]);
-        }
-        dx.add(0, || {
-            let mut g = at.dy.zip(at.x[1], |dy, w| dy * w);
-            for (row, (g, normal)) in
-                g.data_mut().chunks_exact_mut(d).zip(normal.data().chunks_exact(d)).enumerate()
-            {
-                let (mean_g, mean_gx) = (mean_of(g), dot(g, normal) / T::from_f64(d as f64));
-                for (g, &normal) in g.iter_mut().zip(normal) {
-                    *g = inverses[row] * (*g - mean_g - normal * mean_gx);
-                }
-            }
-            g
+        let (x, w, statistics) = (at.x[0].data(), at.x[1].data(), at.saved[0].data().as_chunks().0);
+        let d = w.len();
+        let (mut dw, mut db) = (Tensor::zeros([d]), Tensor::zeros([d]));
+        let mut partial = Tensor::zeros([norm::partial_sums(statistics.len()), 2, d]);
+        let gradient = Tensor::build(at.x[0].shape(), |dx| {
+            let (dw, db, partial) = (dw.data_mut(), db.data_mut(), partial.data_mut());
+            norm::layer_norm_vjp(x, w, statistics, at.dy.data(), dx, dw, db, partial);
         });
-        dx.add(1, || at.dy.zip(&normal, |dy, normal| dy * normal));
+        dx.add(0, || gradient);
+        dx.add(1, || dw);
         if at.x.len() > 2 {
-            dx.add(2, || at.dy.clone());
+            dx.add(2, || db);
         }
     }
     fn flops(&self, _: &[&Tensor<T>], y: &Tensor<T>) -> u64 {
@@ -84,35 +64,29 @@ impl<T: Float> Op<T> for RmsNorm {
     #[track_caller]
     fn forward(&self, x: &[&Tensor<T>], saved: &mut Saved<T>) -> Tensor<T> {
         let (rows, d) = rows_of("rms_norm", x);
-        let mut inverses = Tensor::zeros(&rows);
-        let mut y = x[0].clone();
-        for (x, r) in y.data_mut().chunks_exact_mut(d).zip(inverses.data_mut()) {
-            *r = T::ONE / (dot(x, x) / T::from_f64(d as f64) + T::from_f64(self.eps)).sqrt();
-            x.iter_mut().for_each(|x| *x *= *r);
-        }
+        let ones = Tensor::ones([d]);
+        let (x, w) = (x[0], x.get(1).copied().unwrap_or(&ones));
+        let mut inverses = Tensor::zeros([rows]); // r of each row
+        let y = Tensor::build(x.shape(), |y| {
+            norm::rms_norm(x.data(), w.data(), T::from_f64(self.eps), y, inverses.data_mut());
+        });
         saved.push(inverses);
-        x.get(1).map_or(y.clone(), |w| y.zip(w, |normal, w| normal * w))
+        y
     }
     fn vjp(&self, at: &At<T>, dx: &mut Cotangents<T>) {
-        let (d, inverses) = (at.x[0].shape()[at.x[0].shape().len() - 1], at.saved[0].data());
-        let mut normal = at.x[0].clone(); // x̂ = x·r
-        for (row, x) in normal.data_mut().chunks_exact_mut(d).enumerate() {
-            x.iter_mut().for_each(|x| *x *= inverses[row]);
-        }
-        dx.add(0, || {
-            let mut g = at.x.get(1).map_or(at.dy.clone(), |w| at.dy.zip(w, |dy, w| dy * w));
-            for (row, (g, normal)) in
-                g.data_mut().chunks_exact_mut(d).zip(normal.data().chunks_exact(d)).enumerate()
-            {
-                let mean_gx = dot(g, normal) / T::from_f64(d as f64);
-                for (g, &normal) in g.iter_mut().zip(normal) {
-                    *g = inverses[row] * (*g - normal * mean_gx);
-                }
-            }
-            g
+        let inverses = at.saved[0].data();
+        let d = at.x[0].numel() / inverses.len().max(1);
+        let ones = Tensor::ones([d]);
+        let w = at.x.get(1).copied().unwrap_or(&ones);
+        let mut dw = Tensor::zeros(w.shape());
+        let mut partial = Tensor::zeros([norm::partial_sums(inverses.len()), d]);
+        let gradient = Tensor::build(at.x[0].shape(), |dx| {
+            let (dw, partial) = (dw.data_mut(), partial.data_mut());
+            norm::rms_norm_vjp(at.x[0].data(), w.data(), inverses, at.dy.data(), dx, dw, partial);
         });
+        dx.add(0, || gradient);
         if at.x.len() > 1 {
-            dx.add(1, || at.dy.zip(&normal, |dy, normal| dy * normal));
+            dx.add(1, || dw);
         }
     }
     fn flops(&self, _: &[&Tensor<T>], y: &Tensor<T>) -> u64 {
@@ -120,9 +94,9 @@ impl<T: Float> Op<T> for RmsNorm {
     }
 }
 
-/// x `[…, d]` as rows: their shape `[…]` and their width d; weight and bias have to be `[d]`.
+/// x `[…, d]` as rows: their number and their width d; weight and bias have to be `[d]`.
 #[track_caller]
-fn rows_of<T: Float>(op: &str, x: &[&Tensor<T>]) -> (Shape, usize) {
+fn rows_of<T: Float>(op: &str, x: &[&Tensor<T>]) -> (usize, usize) {
     let Some((&d, rows)) = x[0].shape().split_last() else {
         panic!("{op}: a scalar has no axis to normalise over")
     };
@@ -135,7 +109,7 @@ fn rows_of<T: Float>(op: &str, x: &[&Tensor<T>]) -> (Shape, usize) {
             parameter.shape()
         );
     }
-    (rows.into(), d)
+    (rows.iter().product(), d)
 }
 
 impl<'t, T: Float> Var<'t, T> {

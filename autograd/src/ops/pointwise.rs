@@ -1,10 +1,11 @@
 //! Functions of one number, entry by entry: a function and its derivative, side by side.
 
+use crate::kernels::pointwise;
 use crate::{At, Cotangents, Float, Op, Saved, Tensor, Var};
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 /// A differentiable function of one number.
-pub trait Pointwise<T: Float>: 'static {
+pub trait Pointwise<T: Float>: Sync + 'static {
     /// What the printed tape calls it.
     fn name(&self) -> &'static str;
     /// y = f(x)
@@ -13,15 +14,11 @@ pub trait Pointwise<T: Float>: 'static {
     fn df(&self, x: T, y: T) -> T;
     /// y = f(x) for whole slices; a vectorised kernel may stand in for the loop.
     fn f_slice(&self, x: &[T], y: &mut [T]) {
-        for (y, &x) in y.iter_mut().zip(x) {
-            *y = self.f(x);
-        }
+        pointwise::map(x, y, |x| self.f(x));
     }
     /// x̄ = ȳ·dy/dx for whole slices.
     fn vjp_slice(&self, x: &[T], y: &[T], dy: &[T], dx: &mut [T]) {
-        for (i, dx) in dx.iter_mut().enumerate() {
-            *dx = dy[i] * self.df(x[i], y[i]);
-        }
+        pointwise::zip3(x, y, dy, dx, |x, y, dy| dy * self.df(x, y));
     }
 }
 
@@ -59,6 +56,9 @@ impl<T: Float> Pointwise<T> for Exp {
     fn df(&self, _: T, y: T) -> T {
         y
     }
+    fn f_slice(&self, x: &[T], y: &mut [T]) {
+        T::exp_slice(x, y);
+    }
 }
 
 /// y = ln x; −∞ at 0, NaN below.
@@ -72,6 +72,9 @@ impl<T: Float> Pointwise<T> for Ln {
     }
     fn df(&self, x: T, _: T) -> T {
         T::ONE / x
+    }
+    fn f_slice(&self, x: &[T], y: &mut [T]) {
+        T::ln_slice(x, y);
     }
 }
 
@@ -101,6 +104,9 @@ impl<T: Float> Pointwise<T> for Tanh {
     fn df(&self, _: T, y: T) -> T {
         T::ONE - y * y
     }
+    fn f_slice(&self, x: &[T], y: &mut [T]) {
+        T::tanh_slice(x, y);
+    }
 }
 
 /// y = σ(x) = 1/(1 + e⁻ˣ)
@@ -114,6 +120,9 @@ impl<T: Float> Pointwise<T> for Sigmoid {
     }
     fn df(&self, _: T, y: T) -> T {
         y * (T::ONE - y)
+    }
+    fn f_slice(&self, x: &[T], y: &mut [T]) {
+        T::sigmoid_slice(x, y);
     }
 }
 
@@ -223,6 +232,12 @@ impl<T: Float> Pointwise<T> for Gelu {
         let (half, t) = (T::from_f64(0.5), Gelu::inner(x).tanh());
         let inner_slope = T::from_f64(Gelu::SCALE) * (T::ONE + T::from_f64(3.0 * Gelu::CUBIC) * x * x);
         half * (T::ONE + t) + half * x * (T::ONE - t * t) * inner_slope
+    }
+    fn f_slice(&self, x: &[T], y: &mut [T]) {
+        T::gelu_slice(x, y);
+    }
+    fn vjp_slice(&self, x: &[T], _: &[T], dy: &[T], dx: &mut [T]) {
+        T::gelu_vjp_slice(x, dy, dx);
     }
 }
 

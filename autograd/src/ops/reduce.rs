@@ -3,7 +3,7 @@
 //! Each brings the reduced axes to the end, so that what is reduced is a row, and is then a function of one
 //! row. The reduced axes are gone from the result; [`unsqueeze`](Var::unsqueeze) brings one back as size 1.
 
-use super::rows::{mean_of, sum_of};
+use crate::kernels::rows::{log_sum_exp, mean, sum, sum_by};
 use crate::shape::Axes;
 use crate::{At, Cotangents, Float, Op, Saved, Tensor, Var};
 
@@ -17,7 +17,7 @@ impl<T: Float> Op<T> for Sum {
         "sum"
     }
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
-        reduce(x[0], &self.0, sum_of)
+        reduce(x[0], &self.0, sum)
     }
     fn vjp(&self, at: &At<T>, dx: &mut Cotangents<T>) {
         dx.add(0, || spread(at.dy, at.x[0], &self.0));
@@ -37,7 +37,7 @@ impl<T: Float> Op<T> for Mean {
         "mean"
     }
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
-        reduce(x[0], &self.0, mean_of)
+        reduce(x[0], &self.0, mean)
     }
     fn vjp(&self, at: &At<T>, dx: &mut Cotangents<T>) {
         let n = T::from_f64(width(at.x[0], &self.0) as f64);
@@ -70,7 +70,7 @@ impl<T: Float> Op<T> for Max {
     fn vjp(&self, at: &At<T>, dx: &mut Cotangents<T>) {
         let one_if_max =
             at.x[0].zip(&spread(at.y, at.x[0], &self.0), |x, y| if x == y { T::ONE } else { T::ZERO });
-        let share = at.dy.zip(&reduce(&one_if_max, &self.0, sum_of), |dy, ties| dy / ties);
+        let share = at.dy.zip(&reduce(&one_if_max, &self.0, sum), |dy, ties| dy / ties);
         dx.add(0, || one_if_max.zip(&spread(&share, at.x[0], &self.0), |one, share| one * share));
     }
     fn flops(&self, x: &[&Tensor<T>], _: &Tensor<T>) -> u64 {
@@ -100,13 +100,13 @@ impl<T: Float> Op<T> for Variance {
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
         let divisor = self.divisor(x[0]);
         reduce(x[0], &self.axes, |row| {
-            let mean = mean_of(row);
-            row.iter().map(|&x| (x - mean) * (x - mean)).sum::<T>() / divisor
+            let mean = mean(row);
+            sum_by(row, row, |x, _| (x - mean) * (x - mean)) / divisor
         })
     }
     fn vjp(&self, at: &At<T>, dx: &mut Cotangents<T>) {
         let two_over_n = T::from_f64(2.0) / self.divisor(at.x[0]);
-        let mean = spread(&reduce(at.x[0], &self.axes, mean_of), at.x[0], &self.axes);
+        let mean = spread(&reduce(at.x[0], &self.axes, mean), at.x[0], &self.axes);
         let slope = at.x[0].zip(&mean, |x, mean| two_over_n * (x - mean));
         dx.add(0, || spread(at.dy, at.x[0], &self.axes).zip(&slope, |dy, slope| dy * slope));
     }
@@ -126,7 +126,7 @@ impl<T: Float> Op<T> for LogSumExp {
         "logsumexp"
     }
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
-        reduce(x[0], &self.0, super::rows::log_sum_exp)
+        reduce(x[0], &self.0, log_sum_exp)
     }
     fn vjp(&self, at: &At<T>, dx: &mut Cotangents<T>) {
         let y = spread(at.y, at.x[0], &self.0);

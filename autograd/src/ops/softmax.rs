@@ -1,6 +1,6 @@
 //! Softmax and log-softmax along one axis.
 
-use super::rows::{dot, log_sum_exp, max_of, sum_of};
+use crate::kernels::rows;
 use crate::shape::Axes;
 use crate::{At, Cotangents, Float, Op, Saved, Tensor, Var};
 
@@ -17,23 +17,11 @@ impl<T: Float> Op<T> for Softmax {
         "softmax"
     }
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
-        along(self.axis, [x[0]], |[x], y| {
-            let max = max_of(x);
-            for (y, &x) in y.iter_mut().zip(x) {
-                *y = (x - max).exp();
-            }
-            let sum = sum_of(y);
-            y.iter_mut().for_each(|y| *y = *y / sum);
-        })
+        along(self.axis, [x[0]], |width, [x], y| rows::softmax(width, x, y))
     }
     fn vjp(&self, at: &At<T>, dx: &mut Cotangents<T>) {
         dx.add(0, || {
-            along(self.axis, [at.y, at.dy], |[y, dy], dx| {
-                let dy_y = dot(dy, y);
-                for (i, dx) in dx.iter_mut().enumerate() {
-                    *dx = y[i] * (dy[i] - dy_y);
-                }
-            })
+            along(self.axis, [at.y, at.dy], |width, [y, dy], dx| rows::softmax_vjp(width, y, dy, dx))
         });
     }
     fn flops(&self, _: &[&Tensor<T>], y: &Tensor<T>) -> u64 {
@@ -53,21 +41,11 @@ impl<T: Float> Op<T> for LogSoftmax {
         "log_softmax"
     }
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
-        along(self.axis, [x[0]], |[x], y| {
-            let total = log_sum_exp(x);
-            for (y, &x) in y.iter_mut().zip(x) {
-                *y = x - total;
-            }
-        })
+        along(self.axis, [x[0]], |width, [x], y| rows::log_softmax(width, x, y))
     }
     fn vjp(&self, at: &At<T>, dx: &mut Cotangents<T>) {
         dx.add(0, || {
-            along(self.axis, [at.y, at.dy], |[y, dy], dx| {
-                let sum = sum_of(dy);
-                for (i, dx) in dx.iter_mut().enumerate() {
-                    *dx = dy[i] - y[i].exp() * sum;
-                }
-            })
+            along(self.axis, [at.y, at.dy], |width, [y, dy], dx| rows::log_softmax_vjp(width, y, dy, dx))
         });
     }
     fn flops(&self, _: &[&Tensor<T>], y: &Tensor<T>) -> u64 {
@@ -75,11 +53,11 @@ impl<T: Float> Op<T> for LogSoftmax {
     }
 }
 
-/// y = f(rows of x…), row by row along `axis`, which is brought to the end for that and back.
+/// y = f(rows of x…) for the rows along `axis`, which is brought to the end for that and back. f is told their width.
 fn along<T: Float, const N: usize>(
     axis: usize,
     x: [&Tensor<T>; N],
-    f: impl Fn([&[T]; N], &mut [T]),
+    f: impl Fn(usize, [&[T]; N], &mut [T]),
 ) -> Tensor<T> {
     let rank = x[0].shape().len();
     let last: Axes = (0..rank).filter(|&other| other != axis).chain([axis]).collect();
@@ -88,11 +66,7 @@ fn along<T: Float, const N: usize>(
         .collect();
     let width = x[0].shape()[axis];
     let x = x.map(|x| x.permute(&last)); // […, width]
-    let y = Tensor::build(x[0].shape(), |y| {
-        for (row, y) in y.chunks_exact_mut(width.max(1)).enumerate() {
-            f(x.each_ref().map(|x| &x.data()[row * width..(row + 1) * width]), y);
-        }
-    });
+    let y = Tensor::build(x[0].shape(), |y| f(width, x.each_ref().map(|x| x.data()), y));
     y.permute(&back)
 }
 

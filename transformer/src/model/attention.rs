@@ -28,12 +28,16 @@ impl<'t, T: Float> Attention<Var<'t, T>> {
     pub fn forward(&self, x: Var<'t, T>, pass: &Pass) -> Var<'t, T> {
         let _scope = x.tape().scope("attention");
         let qkv = self.qkv.forward(x).axes("b n 3d");
-        let y = attention(qkv, self.n_head, pass).axes("b n d");
+        let y = match pass.textbook || pass.drops() {
+            true => attention(qkv, self.n_head, pass).axes("b n d"),
+            false => qkv.causal_attention(self.n_head, self.n_head).axes("b n d"),
+        };
         pass.dropout(self.projection.forward(y).axes("b n d"))
     }
 }
 
-/// softmax(q·kᵀ/√d_head)·v for every head, as the textbook writes it.
+/// softmax(q·kᵀ/√d_head)·v for every head, as the textbook writes it; with dropout on the weights, which the fused
+/// op does not have.
 #[track_caller]
 fn attention<'t, T: Float>(qkv: Var<'t, T>, n_head: usize, pass: &Pass) -> Var<'t, T> {
     let [b, n, d3] = qkv.shape()[..] else { panic!("attention takes [b, n, 3d], not {}", qkv.shape()) };

@@ -1,0 +1,91 @@
+//! Causal multi-head attention as one op, and as the textbook composition of primitives.
+
+use crate::kernels::attention::Attention;
+use crate::{At, Cotangents, Float, Op, Saved, Tensor, Var};
+
+/// ```text
+/// P = softmax(Q·Kᵀ/√e + mask),  mask = −∞ where the key comes after the query        Y = P·V
+/// V̄ = Pᵀ·Ȳ      P̄ = Ȳ·Vᵀ      S̄ = P·(P̄ − Σ Ȳ·Y)/√e      Q̄ = S̄·K      K̄ = S̄ᵀ·Q
+/// ```
+/// for every head, on Q, K and V side by side: `[b, n, (h + 2·h_kv)·e] → [b, n, h·e]`. P is never stored: the
+/// logarithm of each row's sum is, from which P comes again on the way back. Vaswani et al. 2017; Dao et al. 2022.
+pub struct CausalAttention {
+    n_head: usize,
+    n_head_kv: usize,
+}
+
+impl CausalAttention {
+    #[track_caller]
+    fn sizes<T: Float>(&self, qkv: &Tensor<T>) -> (usize, Attention) {
+        let &CausalAttention { n_head: h, n_head_kv: h_kv } = self;
+        let [b, n, width] = qkv.shape()[..] else {
+            panic!("causal_attention: {} is not [b, n, (h + 2·h_kv)·e]", qkv.shape())
+        };
+        assert!(
+            h_kv > 0 && h.is_multiple_of(h_kv),
+            "causal_attention: {h} query heads cannot share {h_kv} key heads evenly"
+        );
+        assert!(
+            width.is_multiple_of(h + 2 * h_kv),
+            "causal_attention: {}: {width} numbers do not hold {h} queries, {h_kv} keys and {h_kv} values of one width",
+            qkv.shape()
+        );
+        (b, Attention { n, h, h_kv, d: width / (h + 2 * h_kv) })
+    }
+}
+
+impl<T: Float> Op<T> for CausalAttention {
+    fn name(&self) -> &'static str {
+        "causal_attention"
+    }
+    #[track_caller]
+    fn forward(&self, x: &[&Tensor<T>], saved: &mut Saved<T>) -> Tensor<T> {
+        let (b, kernel) = self.sizes(x[0]);
+        let Attention { n, h, d, .. } = kernel;
+        let mut log_sums = Tensor::zeros([b, h, n]); // ln Σ eˢ
+        let y = Tensor::build([b, n, h * d], |y| kernel.forward(x[0].data(), y, log_sums.data_mut()));
+        saved.push(log_sums);
+        y
+    }
+    fn vjp(&self, at: &At<T>, dx: &mut Cotangents<T>) {
+        let (_, kernel) = self.sizes(at.x[0]);
+        let (x, y, log_sums, dy) = (at.x[0].data(), at.y.data(), at.saved[0].data(), at.dy.data());
+        dx.add(0, || Tensor::build(at.x[0].shape(), |dx| kernel.vjp(x, y, log_sums, dy, dx)));
+    }
+    fn flops(&self, x: &[&Tensor<T>], y: &Tensor<T>) -> u64 {
+        let n = x[0].shape()[1];
+        2 * (y.numel() * (n + 1)) as u64 // two products with (n + 1)/2 keys a query, on average
+    }
+}
+
+impl<'t, T: Float> Var<'t, T> {
+    /// softmax(Q·Kᵀ/√e)·V for each of `n_head` heads, each query seeing the keys up to its own position. Q, K and V
+    /// lie side by side: `[b, n, (h + 2·h_kv)·e] → [b, n, h·e]`; each of the h_kv key and value heads serves
+    /// h/h_kv query heads (Ainslie et al. 2023; h_kv = h is the ordinary attention).
+    ///
+    /// # Panics
+    /// If the shape is not that, or h_kv does not divide h.
+    #[track_caller]
+    pub fn causal_attention(self, n_head: usize, n_head_kv: usize) -> Self {
+        self.tape().apply(CausalAttention { n_head, n_head_kv }, &[self])
+    }
+
+    /// [`causal_attention`](Var::causal_attention) as the textbook writes it, op by op.
+    #[track_caller]
+    pub fn causal_attention_textbook(self, n_head: usize, n_head_kv: usize) -> Self {
+        let (h, h_kv) = (n_head, n_head_kv);
+        let [b, n, width] = self.shape()[..] else { panic!("{} is not [b, n, width]", self.shape()) };
+        let e = width / (h + 2 * h_kv);
+        let heads = |from: usize, number: usize| {
+            let part = self.slice(-1, from * e..(from + number) * e);
+            part.reshape([b, n, h_kv, number / h_kv, e]).permute(&[0, 2, 3, 1, 4]) // [b, h_kv, shared, n, e]
+        };
+        let (q, k, v) = (heads(0, h), heads(h, h_kv), heads(h + h_kv, h_kv));
+
+        let scores = q.matmul_tb(k).scale(1.0 / (e as f64).sqrt()); // [b, h_kv, shared, n, n]
+        let future = Tensor::from_fn([n, n], |i| if i % n > i / n { T::ONE } else { T::ZERO });
+        let weights = scores.masked_fill(&future, f64::NEG_INFINITY).softmax(-1);
+        let y = weights.matmul(v); // [b, h_kv, shared, n, e]
+        y.permute(&[0, 3, 1, 2, 4]).reshape([b, n, h * e])
+    }
+}
