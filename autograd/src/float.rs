@@ -86,6 +86,12 @@ pub trait Float:
         kernels::naive::matmul(plan, a, b, c);
     }
 
+    /// C = A·B + bias, the same row of `plan.n` numbers for every row of C.
+    fn matmul_bias(plan: &MatMul, a: &[Self], b: &[Self], bias: &[Self], c: &mut [Self]) {
+        kernels::repeat_rows(bias, plan, c);
+        Self::matmul(&plan.accumulate(true), a, b, c);
+    }
+
     /// The same for many products of one shape: `starts` holds where the A, B and C of each begin. The Cs follow one
     /// another without overlap.
     fn matmul_batch(plan: &MatMul, starts: &[[usize; 3]], a: &[Self], b: &[Self], c: &mut [Self]) {
@@ -167,6 +173,9 @@ impl Float for f32 {
     fn matmul(plan: &MatMul, a: &[f32], b: &[f32], c: &mut [f32]) {
         kernels::matmul::matmul(plan, a, b, c);
     }
+    fn matmul_bias(plan: &MatMul, a: &[f32], b: &[f32], bias: &[f32], c: &mut [f32]) {
+        kernels::matmul::matmul_bias(plan, a, b, bias, c);
+    }
     fn matmul_batch(plan: &MatMul, starts: &[[usize; 3]], a: &[f32], b: &[f32], c: &mut [f32]) {
         kernels::matmul::matmul_batch(plan, starts, a, b, c);
     }
@@ -229,6 +238,9 @@ impl Float for f64 {
     }
     fn matmul(plan: &MatMul, a: &[f64], b: &[f64], c: &mut [f64]) {
         kernels::matmul::matmul(plan, a, b, c);
+    }
+    fn matmul_bias(plan: &MatMul, a: &[f64], b: &[f64], bias: &[f64], c: &mut [f64]) {
+        kernels::matmul::matmul_bias(plan, a, b, bias, c);
     }
     fn matmul_batch(plan: &MatMul, starts: &[[usize; 3]], a: &[f64], b: &[f64], c: &mut [f64]) {
         kernels::matmul::matmul_batch(plan, starts, a, b, c);

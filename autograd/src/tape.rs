@@ -13,6 +13,7 @@
 //! Griewank & Walther, "Evaluating Derivatives" (2008), §3.2.
 
 use crate::op::{At, Cotangents, Op, Saved, Watch};
+use crate::profile::{OpTime, Rule};
 use crate::scope::{Scope, Scopes};
 use crate::{Float, Gradients, Shape, Tensor};
 use smallvec::SmallVec;
@@ -27,6 +28,7 @@ pub struct Tape<T: Float> {
     scopes: RefCell<Scopes>,
     recording: Cell<bool>,
     stop_at_non_finite: Cell<bool>,
+    pub(crate) op_times: RefCell<Option<Vec<OpTime>>>,
 }
 
 /// A number (or many) on a tape: a handle that copies like a number and is used like one.
@@ -75,6 +77,7 @@ impl<T: Float> Tape<T> {
             scopes: RefCell::new(Scopes::new()),
             recording: Cell::new(true),
             stop_at_non_finite: Cell::new(false),
+            op_times: RefCell::new(None),
         }
     }
 
@@ -115,7 +118,10 @@ impl<T: Float> Tape<T> {
                 x.push(&node.value);
                 requires_gradient |= node.requires_gradient;
             }
-            (op.forward(&x, &mut saved), requires_gradient && self.recording.get())
+            let start = self.clock();
+            let value = op.forward(&x, &mut saved);
+            self.clocked(op.name(), Rule::Forward, start);
+            (value, requires_gradient && self.recording.get())
         };
         let inputs = inputs.iter().map(|input| input.index).collect();
         self.push(Some(Box::new(op)), inputs, value, saved, requires_gradient)
@@ -299,7 +305,10 @@ impl<'t, T: Float> Var<'t, T> {
                     None => None,
                 };
                 let inputs = &node.inputs;
-                op.vjp(&at, &mut Cotangents { node: index, inputs, nodes: before, sums: &mut sums, watch });
+                let mut dx = Cotangents { node: index, inputs, nodes: before, sums: &mut sums, watch };
+                let start = self.tape.clock();
+                op.vjp(&at, &mut dx);
+                self.tape.clocked(op.name(), Rule::Backward, start);
                 if keep == Keep::Everything {
                     sums[index] = Some(dy);
                 }

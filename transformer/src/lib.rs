@@ -1,5 +1,6 @@
 //! A GPT on the `autograd` crate.
 
+pub mod bench;
 pub mod data;
 pub mod error;
 pub mod files;

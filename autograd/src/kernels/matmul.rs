@@ -36,12 +36,30 @@ const WORTH_A_THREAD: usize = 1 << 18;
 /// If a slice is shorter than the plan says, or rows of C overlap.
 #[track_caller]
 pub(crate) fn matmul<T: Simd>(plan: &MatMul, a: &[T], b: &[T], c: &mut [T]) {
-    matmul_on(InstructionSet::current(), plan, a, b, c);
+    matmul_on(InstructionSet::current(), plan, a, b, None, c);
+}
+
+/// C = A·B + bias, the same row of `plan.n` numbers for every row of C.
+#[track_caller]
+pub(crate) fn matmul_bias<T: Simd>(plan: &MatMul, a: &[T], b: &[T], bias: &[T], c: &mut [T]) {
+    assert!(bias.len() == plan.n && !plan.accumulate, "matmul: {} biases for {plan:?}", bias.len());
+    if plan.k == 0 || dot::fits(plan) {
+        super::repeat_rows(bias, plan, c);
+        return matmul(&plan.accumulate(true), a, b, c);
+    }
+    matmul_on(InstructionSet::current(), plan, a, b, Some(bias), c);
 }
 
 /// The same on a given one of the available instruction sets.
 #[track_caller]
-pub(crate) fn matmul_on<T: Simd>(set: InstructionSet, plan: &MatMul, a: &[T], b: &[T], c: &mut [T]) {
+pub(crate) fn matmul_on<T: Simd>(
+    set: InstructionSet,
+    plan: &MatMul,
+    a: &[T],
+    b: &[T],
+    bias: Option<&[T]>,
+    c: &mut [T],
+) {
     plan.check(a.len(), b.len(), c.len());
     if plan.is_empty(c) {
         return;
@@ -50,7 +68,7 @@ pub(crate) fn matmul_on<T: Simd>(set: InstructionSet, plan: &MatMul, a: &[T], b:
     let pieces = Pieces::of::<T>(plan);
     for_each_piece(pieces.count, |piece| {
         let (rows, columns) = pieces.get(piece);
-        lanes::dispatch_on(set, Part { plan, a, b, c, rows, columns });
+        lanes::dispatch_on(set, Part { plan, a, b, bias, c, rows, columns });
     });
 }
 
@@ -87,7 +105,10 @@ pub(crate) fn matmul_batch<T: Simd>(plan: &MatMul, starts: &[[usize; 3]], a: &[T
             // SAFETY: inside C, as `check` has shown; no two items overlap, as `free` has shown.
             let c = Shared(unsafe { c.get().add(c_start) });
             let (rows, columns) = (0..plan.m, 0..plan.n);
-            lanes::dispatch_on(set, Part { plan, a: &a[a_start..], b: &b[b_start..], c, rows, columns });
+            lanes::dispatch_on(
+                set,
+                Part { plan, a: &a[a_start..], b: &b[b_start..], bias: None, c, rows, columns },
+            );
         }
     });
 }
@@ -130,6 +151,7 @@ struct Part<'a, T> {
     plan: &'a MatMul,
     a: &'a [T],
     b: &'a [T],
+    bias: Option<&'a [T]>,
     c: Shared<T>,
     rows: Range<usize>,
     columns: Range<usize>,
@@ -171,6 +193,8 @@ impl<T: Simd> Part<'_, T> {
         let MatMul { lda, ldb, ldc, transpose_a, transpose_b, .. } = *self.plan;
         let (nr, kc) = (L::NV * L::N, depth.len());
         let accumulate = self.plan.accumulate || depth.start > 0;
+        let bias = self.bias.filter(|_| depth.start == 0);
+        let bias_at = |column: usize| bias.map_or(std::ptr::null(), |bias| bias[column..].as_ptr());
 
         let few_rows = self.rows.len() <= 4 * L::MR || (kc - 1) * ldb + columns.len() <= 4096;
         let b_as_it_lies = !transpose_b && few_rows;
@@ -219,6 +243,7 @@ impl<T: Simd> Part<'_, T> {
                         c_row: ldc,
                         width: panel.len(),
                         accumulate,
+                        bias: bias_at(start),
                     };
                     let rows = L::MR.min(rows.end - i);
                     // SAFETY: `check` has shown that A's, B's and C's last number lies inside its slice; the packed
@@ -234,7 +259,8 @@ impl<T: Simd> Part<'_, T> {
                             }
                             if whole < panel.len() {
                                 let (c, width) = (c.add(whole), panel.len() - whole);
-                                Tile { b_row: L::N, c, width, ..tile }.compute::<L>(rows);
+                                let bias = bias_at(start + whole);
+                                Tile { b_row: L::N, c, width, bias, ..tile }.compute::<L>(rows);
                             }
                         }
                     }

@@ -60,7 +60,7 @@ fn climb<T: Simd>(plan: &MatMul, epsilon: f64) {
     let in_panels = run(&|c| packed::matmul(plan, &a, &b, c));
     agree(plan, "packed", &in_blocks, &in_panels, epsilon);
     for set in InstructionSet::available() {
-        let fast = run(&|c| matmul::matmul_on(set, plan, &a, &b, c));
+        let fast = run(&|c| matmul::matmul_on(set, plan, &a, &b, None, c));
         agree(plan, &format!("{set:?}"), &in_panels, &fast, epsilon);
     }
 }
@@ -145,6 +145,25 @@ fn a_batch_is_its_products_one_by_one() {
                 matmul::matmul(&plan, &a[a_start..], &b[b_start..], &mut apart[c_start..]);
             }
             assert_eq!(together, apart, "{items} × {plan:?}");
+        }
+    }
+}
+
+#[test]
+fn a_bias_is_added_to_every_row_of_the_product() {
+    for (m, k, n) in [(7, 16, 65), (64, 300, 33), (13, 0, 5), (2, 64, 40), (96, 128, 512), (0, 3, 4)] {
+        for flags in 0..4 {
+            let plan = plan(m, k, n, flags, 1);
+            let rng = &mut ChaCha8Rng::seed_from_u64(5);
+            let (a, b, c) = operands::<f64>(&plan, rng);
+            let bias = numbers::<f64>(n, rng);
+            let (mut fused, mut apart) = (c.clone(), c);
+            matmul::matmul_bias(&plan, &a, &b, &bias, &mut fused);
+            matmul::matmul(&plan, &a, &b, &mut apart);
+            for row in apart.chunks_mut(plan.ldc) {
+                row.iter_mut().zip(&bias).for_each(|(c, bias)| *c += bias);
+            }
+            agree(&plan, "with bias", &apart, &fused, 2.3e-16);
         }
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod matmul;
 pub mod naive;
 pub mod norm;
 pub mod packed;
+pub mod peak;
 pub mod pointwise;
 pub mod rows;
 pub mod simd;
@@ -100,5 +101,12 @@ impl MatMul {
             }
         }
         self.m == 0 || self.k == 0 || self.n == 0
+    }
+}
+
+/// Every row of C becomes `row`: what a product with a bias begins with.
+pub(crate) fn repeat_rows<T: crate::Float>(row: &[T], plan: &MatMul, c: &mut [T]) {
+    for i in 0..plan.m {
+        c[i * plan.ldc..][..row.len()].copy_from_slice(row);
     }
 }

@@ -1,7 +1,7 @@
 //! The microkernel: one small tile of C, kept in registers while k goes by.
 //!
 //! ```text
-//! C[0..R, 0..V·N]  =  Σₚ  A[0..R, p] ⊗ B[p, 0..V·N]
+//! C[0..R, 0..V·N]  =  bias[0..V·N]  +  Σₚ  A[0..R, p] ⊗ B[p, 0..V·N]
 //! ```
 //!
 //! Each step loads V registers of a row of B, spreads one number of A at a time over a register, and does R·V fused
@@ -27,6 +27,8 @@ pub(crate) struct Tile<T> {
     pub width: usize,
     /// Add to C instead of overwriting it.
     pub accumulate: bool,
+    /// A row of `width` numbers that the sums begin with instead of 0, or null.
+    pub bias: *const T,
 }
 
 impl<T: Copy> Tile<T> {
@@ -34,7 +36,7 @@ impl<T: Copy> Tile<T> {
     ///
     /// # Safety
     /// All `rows`·`depth` numbers of A and `depth` rows of whole registers of B must be readable, and `rows`·`width`
-    /// numbers of C be this caller's alone.
+    /// numbers of C be this caller's alone, and `bias` null or readable.
     #[inline(always)]
     pub unsafe fn compute<L: Lanes<Scalar = T>>(&self, rows: usize) {
         // SAFETY: the caller's promise, handed on.
@@ -69,6 +71,17 @@ impl<T: Copy> Tile<T> {
     unsafe fn of_size<L: Lanes<Scalar = T>, const R: usize, const V: usize>(&self) {
         let Tile { a_row, a_column, b_row, c_row, .. } = *self;
         let mut sums = [[L::splat(L::ZERO); V]; R];
+        if !self.bias.is_null() {
+            // SAFETY: not null, so readable.
+            let bias = unsafe { std::slice::from_raw_parts(self.bias, self.width) };
+            for v in 0..V {
+                let part = &bias[v * L::N..];
+                let start = if part.len() >= L::N { L::load(part) } else { L::load_part(part, part.len()) };
+                for sums in &mut sums {
+                    sums[v] = start;
+                }
+            }
+        }
         // SAFETY: rows and columns below R and V·N, depths below `depth`: those that the caller has promised.
         unsafe {
             let (mut a, mut b) = (self.a, self.b);

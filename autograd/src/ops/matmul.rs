@@ -53,7 +53,7 @@ impl<T: Float> Op<T> for MatMul {
 }
 
 /// One batched product, planned: where each matrix starts and how it is read.
-struct Product<'a, T: Float> {
+pub(super) struct Product<'a, T: Float> {
     a: &'a Tensor<T>,
     b: &'a Tensor<T>,
     shape: Shape,
@@ -63,7 +63,7 @@ struct Product<'a, T: Float> {
 
 impl<'a, T: Float> Product<'a, T> {
     #[track_caller]
-    fn new(a: &'a Tensor<T>, transpose_a: bool, b: &'a Tensor<T>, transpose_b: bool) -> Self {
+    pub(super) fn new(a: &'a Tensor<T>, transpose_a: bool, b: &'a Tensor<T>, transpose_b: bool) -> Self {
         let (batch_a, m, k) = matrix(a.shape(), transpose_a);
         let (batch_b, k_b, n) = matrix(b.shape(), transpose_b);
         let (shape_a, shape_b) = (a.shape(), b.shape());
@@ -105,7 +105,7 @@ impl<'a, T: Float> Product<'a, T> {
     }
 
     /// The product is a contribution to the cotangent of input `i`, which is `x`.
-    fn add_to(&self, i: usize, x: &Tensor<T>, dx: &mut Cotangents<T>) {
+    pub(super) fn add_to(&self, i: usize, x: &Tensor<T>, dx: &mut Cotangents<T>) {
         if self.shape == *x.shape() {
             dx.add_in_place(i, |sum, accumulate| self.write(sum, accumulate));
         } else if let Some(rows) = self.merged_with_batch(x) {

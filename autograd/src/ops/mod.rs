@@ -7,6 +7,7 @@ mod detach;
 pub mod dropout;
 pub mod gather;
 pub mod layout;
+pub mod linear;
 pub mod loss;
 pub mod matmul;
 pub mod norm;

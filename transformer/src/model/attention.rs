@@ -27,12 +27,12 @@ impl<'t, T: Float> Attention<Var<'t, T>> {
     #[track_caller]
     pub fn forward(&self, x: Var<'t, T>, pass: &Pass) -> Var<'t, T> {
         let _scope = x.tape().scope("attention");
-        let qkv = self.qkv.forward(x).axes("b n 3d");
+        let qkv = self.qkv.forward(x, pass).axes("b n 3d");
         let y = match pass.textbook || pass.drops() {
             true => attention(qkv, self.n_head, pass).axes("b n d"),
             false => qkv.causal_attention(self.n_head, self.n_head).axes("b n d"),
         };
-        pass.dropout(self.projection.forward(y).axes("b n d"))
+        pass.dropout(self.projection.forward(y, pass).axes("b n d"))
     }
 }
 

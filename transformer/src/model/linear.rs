@@ -1,5 +1,6 @@
 //! The linear layer: nearly all parameters of the model, and nearly all of its arithmetic.
 
+use super::Pass;
 use autograd::{Float, Var};
 
 /// y = x·W + b with W `[d_in, d_out]` and, if there is one, b `[d_out]`.
@@ -13,9 +14,11 @@ pub struct Linear<P> {
 impl<'t, T: Float> Linear<Var<'t, T>> {
     /// `[…, d_in] → […, d_out]`
     #[track_caller]
-    pub fn forward(&self, x: Var<'t, T>) -> Var<'t, T> {
-        let y = x.matmul(self.weight);
-        self.bias.map_or(y, |bias| y + bias)
+    pub fn forward(&self, x: Var<'t, T>, pass: &Pass) -> Var<'t, T> {
+        match pass.textbook {
+            true => x.linear_textbook(self.weight, self.bias),
+            false => x.linear(self.weight, self.bias),
+        }
     }
 }
 

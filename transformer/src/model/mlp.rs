@@ -20,8 +20,8 @@ impl<'t, T: Float> Mlp<Var<'t, T>> {
     #[track_caller]
     pub fn forward(&self, x: Var<'t, T>, pass: &Pass) -> Var<'t, T> {
         let _scope = x.tape().scope("mlp");
-        let hidden = self.up.forward(x).axes("b n 4d").gelu().axes("b n 4d");
-        pass.dropout(self.down.forward(hidden).axes("b n d"))
+        let hidden = self.up.forward(x, pass).axes("b n 4d").gelu().axes("b n 4d");
+        pass.dropout(self.down.forward(hidden, pass).axes("b n d"))
     }
 }
 

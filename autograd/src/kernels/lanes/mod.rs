@@ -205,7 +205,6 @@ impl InstructionSet {
     /// The one that kernels run on: the widest, unless the environment variable `BACKSTEP_ISA` names another.
     pub fn current() -> InstructionSet {
         static CURRENT: AtomicU8 = AtomicU8::new(0);
-        let known = |number: u8| Self::available().into_iter().find(|set| *set as u8 == number);
         match CURRENT.load(Ordering::Relaxed) {
             0 => {
                 let wanted = std::env::var("BACKSTEP_ISA").unwrap_or_default().to_lowercase();
@@ -215,10 +214,10 @@ impl InstructionSet {
                 CURRENT.store(chosen as u8, Ordering::Relaxed);
                 chosen
             }
+            1 => InstructionSet::Portable,
             2 => InstructionSet::Avx2,
             3 => InstructionSet::Avx512,
-            4 => InstructionSet::Neon,
-            number => known(number).unwrap_or(InstructionSet::Portable),
+            _ => InstructionSet::Neon,
         }
     }
 }

@@ -1,0 +1,149 @@
+//! `bench`: what a training step costs, beside what its arithmetic has to cost.
+//!
+//! ```text
+//! floor = floating-point operations of the step / peak rate of multiply-adds, measured in the same run
+//! ```
+//!
+//! A step is forward, loss, backward, clipping and AdamW on a batch of random tokens, at f32. Its operations are
+//! those of the matrix products and of the causal half of attention, three times the forward ones: what rules
+//! compute again, and all that is not a product, counts as overhead.
+
+mod memory;
+mod step;
+
+pub use memory::{peak_rss_mib, reset_peak_rss};
+pub use step::{Step, StepTimes};
+
+use crate::model::ModelConfig;
+use crate::train::presets::Preset;
+use autograd::OpTime;
+use autograd::kernels::{peak::multiply_add_peak, threads};
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// What is measured: a model and the windows in a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BenchConfig {
+    /// What the command line calls it.
+    pub name: String,
+    /// The sizes.
+    pub model: ModelConfig,
+    /// The windows in a batch.
+    pub batch_size: usize,
+}
+
+impl BenchConfig {
+    /// The configuration of a preset, with biases and without dropout, as the peers are measured.
+    pub fn of(preset: Preset) -> Self {
+        let config = preset.config();
+        let model = ModelConfig { bias: true, dropout: 0.0, ..config.model };
+        BenchConfig { name: preset.name().to_owned(), model, batch_size: config.batch_size }
+    }
+
+    /// The tokens of a batch.
+    pub fn tokens(&self) -> usize {
+        self.batch_size * self.model.block_size
+    }
+}
+
+/// One line of `bench --json`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Measured {
+    /// The configuration's name.
+    pub config: String,
+    /// Threads that the kernels ran on.
+    pub threads: usize,
+    /// The median step, in milliseconds.
+    pub median_ms: f64,
+    /// The fastest step, in milliseconds.
+    pub min_ms: f64,
+    /// Tokens of a batch over the median.
+    pub tokens_per_second: f64,
+    /// Floating-point operations of a step over the median, in 10⁹ a second.
+    pub gflops: f64,
+    /// The rate of multiply-adds that the same threads reached in the same run, in 10⁹ operations a second.
+    pub peak_gflops: f64,
+    /// `gflops / peak_gflops`
+    pub peak_share: f64,
+    /// The largest memory of the process, in MiB; absent where the system does not tell.
+    pub peak_rss_mib: Option<f64>,
+    /// The steps that were timed.
+    pub steps: usize,
+    /// Where the time goes, the longest first.
+    pub parts: Vec<Part>,
+}
+
+/// What one op, or the optimiser, takes of a step.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Part {
+    /// The op's name, or `optimiser`.
+    pub op: String,
+    /// Calls in a step.
+    pub calls: usize,
+    /// Milliseconds in forward rules.
+    pub forward_ms: f64,
+    /// Milliseconds in backward rules (or in the optimiser).
+    pub backward_ms: f64,
+}
+
+/// Measures steps of `config` for about `seconds`, on as many threads as the kernels have been given.
+pub fn measure(config: &BenchConfig, seconds: f64) -> Measured {
+    reset_peak_rss();
+    let mut step = Step::new(config);
+    let flops = step.flops();
+    for _ in 0..3 {
+        step.run(); // fills the pool and the caches
+    }
+    let mut peak = multiply_add_peak(5);
+    let mut times = Vec::new();
+    let start = Instant::now();
+    while times.len() < 5 || start.elapsed().as_secs_f64() < seconds {
+        times.push(step.run().total);
+        if times.len() % 50 == 0 {
+            peak = peak.max(multiply_add_peak(1));
+        }
+    }
+    let peak_gflops = peak.max(multiply_add_peak(5)) / 1e9;
+    let profile = (0..3).map(|_| step.profile()).min_by_key(|profile| profile.1.total);
+    times.sort();
+    let median = milliseconds(times[times.len() / 2]);
+    let gflops = flops as f64 / median / 1e6;
+    Measured {
+        config: config.name.clone(),
+        threads: threads::threads(),
+        median_ms: median,
+        min_ms: milliseconds(times[0]),
+        tokens_per_second: config.tokens() as f64 / median * 1e3,
+        gflops,
+        peak_gflops,
+        peak_share: gflops / peak_gflops,
+        peak_rss_mib: peak_rss_mib(),
+        steps: times.len(),
+        parts: profile.map(|(ops, times)| parts(&ops, &times)).unwrap_or_default(),
+    }
+}
+
+fn parts(ops: &[OpTime], times: &StepTimes) -> Vec<Part> {
+    let of_op = |time: &OpTime| Part {
+        op: time.op.to_owned(),
+        calls: time.calls,
+        forward_ms: milliseconds(time.forward),
+        backward_ms: milliseconds(time.backward),
+    };
+    let in_ops = ops.iter().map(|time| time.forward + time.backward).sum();
+    let rest = (times.forward + times.backward).saturating_sub(in_ops);
+    let beside = |op: &str, time: Duration| Part {
+        op: op.to_owned(),
+        calls: 1,
+        forward_ms: 0.0,
+        backward_ms: milliseconds(time),
+    };
+    let mut parts: Vec<Part> = ops.iter().map(of_op).collect();
+    parts.extend([beside("optimiser", times.optimiser), beside("the tape itself", rest)]);
+    parts.sort_by(|a, b| (b.forward_ms + b.backward_ms).total_cmp(&(a.forward_ms + a.backward_ms)));
+    parts
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}

@@ -1,0 +1,95 @@
+//! One training step on random tokens, to be timed.
+
+use super::BenchConfig;
+use crate::data::batches::Batch;
+use crate::model::{Gpt, Pass};
+use crate::random::{Purpose, below, generator};
+use crate::train::optimizer::{AdamW, Moments};
+use autograd::{OpTime, Tape, Tensor};
+use std::time::{Duration, Instant};
+
+/// A model, its optimiser and batches of random tokens.
+pub struct Step {
+    model: Gpt<Tensor<f32>>,
+    moments: Moments<f32>,
+    batches: Vec<Batch>,
+    steps: usize,
+}
+
+/// What a step took.
+#[derive(Debug, Clone, Copy)]
+pub struct StepTimes {
+    /// Tokens to loss.
+    pub forward: Duration,
+    /// Loss to gradients.
+    pub backward: Duration,
+    /// Clipping and AdamW.
+    pub optimiser: Duration,
+    /// All of it.
+    pub total: Duration,
+}
+
+const ADAMW: AdamW = AdamW { beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.1, grad_clip: 1.0 };
+
+/// The ops whose operations count.
+const PRODUCTS: [&str; 4] = ["linear", "matmul", "matmul_tb", "causal_attention"];
+
+impl Step {
+    /// A fresh model and a few batches.
+    pub fn new(config: &BenchConfig) -> Self {
+        let model = Gpt::init(&config.model, 1);
+        let moments = Moments::zeros(model.parameters().into_iter().map(|(_, parameter)| parameter));
+        let mut random = generator(1, Purpose::Batches);
+        let (rows, length) = (config.batch_size, config.model.block_size);
+        let mut tokens =
+            || (0..rows * length).map(|_| below(&mut random, config.model.vocab_size)).collect::<Vec<_>>();
+        let batches = (0..8).map(|_| Batch { x: tokens(), y: tokens(), rows, length }).collect();
+        Step { model, moments, batches, steps: 0 }
+    }
+
+    /// One step.
+    pub fn run(&mut self) -> StepTimes {
+        self.on(&Tape::new())
+    }
+
+    /// One step, with the time that each op took.
+    pub fn profile(&mut self) -> (Vec<OpTime>, StepTimes) {
+        let tape = Tape::new();
+        tape.profile();
+        let times = self.on(&tape);
+        (tape.op_times(), times)
+    }
+
+    fn on(&mut self, tape: &Tape<f32>) -> StepTimes {
+        let start = Instant::now();
+        let on_tape = self.model.on(tape);
+        let loss = on_tape.loss(&self.batches[self.steps % self.batches.len()], &Pass::evaluation());
+        let forward = start.elapsed();
+        let mut gradients = loss.backward_and_free();
+        let gradients: Vec<_> = on_tape
+            .parameters()
+            .into_iter()
+            .map(|(_, &parameter)| gradients.take(parameter).expect("the loss reaches every parameter"))
+            .collect();
+        let backward = start.elapsed() - forward;
+        drop(on_tape);
+        let matrices = |parameter: &Tensor<f32>| parameter.shape().len() >= 2;
+        ADAMW.update(&mut self.moments, self.model.parameters_mut(), &gradients, 1e-3, matrices);
+        self.steps += 1;
+        let total = start.elapsed();
+        StepTimes { forward, backward, optimiser: total - forward - backward, total }
+    }
+
+    /// The floating-point operations of a step: three times those of the forward pass's products.
+    pub fn flops(&self) -> u64 {
+        let tape = Tape::new();
+        self.model.on(&tape).loss(&self.batches[0], &Pass::evaluation());
+        let nodes = tape.nodes();
+        let of_products = nodes.iter().filter_map(|node| {
+            let op = node.op.as_ref()?;
+            let x: Vec<_> = node.inputs.iter().map(|&input| &nodes[input as usize].value).collect();
+            PRODUCTS.contains(&op.name()).then(|| op.flops(&x, &node.value))
+        });
+        3 * of_products.sum::<u64>()
+    }
+}
