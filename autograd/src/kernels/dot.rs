@@ -22,6 +22,13 @@ pub(crate) fn fits(plan: &MatMul) -> bool {
     !plan.transpose_a && b_along_k && plan.m.min(plan.n) <= FEW && plan.k >= 32
 }
 
+/// The first of the last few columns that fill no register of `lanes` numbers and are better computed here.
+pub(crate) fn edge(plan: &MatMul, lanes: usize) -> usize {
+    let rest = plan.n % lanes;
+    let here = plan.transpose_b && !plan.transpose_a && rest <= FEW && plan.n > lanes && plan.k >= 32;
+    if here { plan.n - rest } else { plan.n }
+}
+
 /// The given rows and columns of C.
 ///
 /// # Safety
@@ -42,7 +49,7 @@ pub(crate) unsafe fn products<L: Lanes>(
         let c = unsafe { &mut *c.get().add(i * ldc + j) };
         *c = if accumulate { *c + sum } else { sum };
     };
-    if plan.m <= plan.n {
+    if rows.len() <= columns.len() {
         for j in columns.clone().step_by(AT_ONCE) {
             for i in rows.clone() {
                 let several = AT_ONCE.min(columns.end - j);

@@ -1,7 +1,7 @@
 //! The fourth rung, and the one in use: packed panels, tiles in registers, pieces for the threads.
 //!
 //! ```text
-//! for each block of depth     kc ≤ 256                      (so that a panel of A stays in the L1 cache)
+//! for each block of depth     kc ≤ 384                      (so that a panel of A stays in the L1 cache)
 //!   for each block of columns nc ≤ 512      pack B: kc × nc  (stays in the L2 cache)
 //!     for each group of rows  16·MR         pack A, if it is stored transposed
 //!       for each panel of MR rows           read where it lies, otherwise
@@ -22,7 +22,7 @@ use super::tile::Tile;
 use std::ops::Range;
 
 /// The largest depth of a block.
-const KC: usize = 256;
+const KC: usize = 384;
 /// The largest width of a block of B; a multiple of every instruction set's tile.
 const NC: usize = 512;
 /// Panels of A that are packed together, side by side: 96 rows, six cache lines at f32.
@@ -166,14 +166,24 @@ impl<T: Simd> Kernel<T> for Part<'_, T> {
             // SAFETY: `check` has been called, and this piece of C is this thread's alone.
             return unsafe { dot::products::<L>(self.plan, self.a, self.b, self.c, self.rows, self.columns) };
         }
+        let edge = if self.bias.is_none() { dot::edge(self.plan, L::N) } else { self.plan.n };
+        if self.columns.end > edge {
+            let (rows, columns) = (self.rows.clone(), edge.max(self.columns.start)..self.columns.end);
+            // SAFETY: as above.
+            unsafe { dot::products::<L>(self.plan, self.a, self.b, self.c, rows, columns) };
+            if self.columns.start >= edge {
+                return;
+            }
+        }
+        let all = self.columns.start..self.columns.end.min(edge);
         let (k, blocks) = (self.plan.k, self.plan.k.div_ceil(KC));
         let kc = k.div_ceil(blocks);
-        let width = self.columns.len().min(NC).next_multiple_of(L::N);
+        let width = all.len().min(NC).next_multiple_of(L::N);
         let mut scratch = Scratch::new(kc * width + kc * GROUP * L::MR);
         let (panels_b, panels_a) = scratch.numbers().split_at_mut(kc * width);
         for depth in (0..k).step_by(kc) {
-            for start in self.columns.clone().step_by(NC) {
-                let columns = start..self.columns.end.min(start + NC);
+            for start in all.clone().step_by(NC) {
+                let columns = start..all.end.min(start + NC);
                 self.block::<L>(depth..k.min(depth + kc), columns, panels_b, panels_a);
             }
         }
@@ -198,7 +208,11 @@ impl<T: Simd> Part<'_, T> {
 
         let few_rows = self.rows.len() <= 4 * L::MR || (kc - 1) * ldb + columns.len() <= 4096;
         let b_as_it_lies = !transpose_b && few_rows;
-        for start in columns.clone().step_by(nr) {
+        let row_by_row = !transpose_b && !b_as_it_lies;
+        if row_by_row {
+            pack_rows::<L>(self.plan, self.b, depth.clone(), columns.clone(), panels_b);
+        }
+        for start in columns.clone().step_by(nr).filter(|_| !row_by_row) {
             let panel = start..columns.end.min(start + nr);
             let width = panel.len().next_multiple_of(L::N);
             let whole = if b_as_it_lies { panel.len() / L::N * L::N } else { 0 };
@@ -265,6 +279,33 @@ impl<T: Simd> Part<'_, T> {
                         }
                     }
                 }
+            }
+        }
+    }
+}
+
+/// `packed::pack_b` of all panels of a block at once, each row of B read from end to end: the memory likes that.
+#[inline(always)]
+fn pack_rows<L: Lanes>(
+    plan: &MatMul,
+    b: &[L::Scalar],
+    depth: Range<usize>,
+    columns: Range<usize>,
+    panels: &mut [L::Scalar],
+) {
+    let (nr, kc) = (L::NV * L::N, depth.len());
+    for (row, p) in depth.enumerate() {
+        let source = &b[p * plan.ldb + columns.start..][..columns.len()];
+        for (panel, source) in source.chunks(nr).enumerate() {
+            let width = source.len().next_multiple_of(L::N);
+            let to = &mut panels[panel * nr * kc + row * width..][..width];
+            let whole = source.len() / L::N * L::N;
+            for j in (0..whole).step_by(L::N) {
+                L::load(&source[j..]).store(&mut to[j..]);
+            }
+            if whole < source.len() {
+                let rest = source.len() - whole;
+                L::load_part(&source[whole..], rest).store(&mut to[whole..]);
             }
         }
     }

@@ -82,6 +82,11 @@ impl<T: Copy> Tile<T> {
                 }
             }
         }
+        for r in 0..R {
+            for v in 0..V {
+                L::prefetch(self.c.wrapping_add(r * c_row + v * L::N));
+            }
+        }
         // SAFETY: rows and columns below R and V·N, depths below `depth`: those that the caller has promised.
         unsafe {
             let (mut a, mut b) = (self.a, self.b);

@@ -32,6 +32,10 @@ impl Lanes for F32x8 {
         Self::load(&whole)
     }
     #[inline(always)]
+    fn prefetch(at: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+    #[inline(always)]
     fn store(self, y: &mut [f32]) {
         unsafe { _mm256_storeu_ps(y[..8].as_mut_ptr(), self.0) }
     }
@@ -144,6 +148,10 @@ impl Lanes for F64x4 {
         let mut whole = [0.0; 4];
         whole[..len].copy_from_slice(&x[..len]);
         Self::load(&whole)
+    }
+    #[inline(always)]
+    fn prefetch(at: *const f64) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }
     #[inline(always)]
     fn store(self, y: &mut [f64]) {

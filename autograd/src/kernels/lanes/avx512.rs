@@ -30,6 +30,10 @@ impl Lanes for F32x16 {
         F32x16(unsafe { _mm512_maskz_loadu_ps(first16(len), x[..len].as_ptr()) })
     }
     #[inline(always)]
+    fn prefetch(at: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+    #[inline(always)]
     fn store(self, y: &mut [f32]) {
         unsafe { _mm512_storeu_ps(y[..16].as_mut_ptr(), self.0) }
     }
@@ -130,6 +134,10 @@ impl Lanes for F64x8 {
     #[inline(always)]
     fn load_part(x: &[f64], len: usize) -> Self {
         F64x8(unsafe { _mm512_maskz_loadu_pd(first8(len), x[..len].as_ptr()) })
+    }
+    #[inline(always)]
+    fn prefetch(at: *const f64) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }
     #[inline(always)]
     fn store(self, y: &mut [f64]) {

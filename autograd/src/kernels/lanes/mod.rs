@@ -48,6 +48,10 @@ pub(crate) trait Lanes: Copy {
     /// The first `len` < N lanes into the first places of a slice.
     fn store_part(self, y: &mut [Self::Scalar], len: usize);
 
+    /// Asks for the cache line at `at`, which will be needed soon; any address is allowed.
+    #[inline(always)]
+    fn prefetch(_at: *const Self::Scalar) {}
+
     /// self + b
     fn add(self, b: Self) -> Self;
     /// self − b
