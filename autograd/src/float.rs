@@ -5,6 +5,7 @@
 //! on whole slices of it; those have a textbook default, which `f32` and `f64` replace by vectorised code.
 
 use crate::buffer::Pool;
+use crate::kernels::causal_softmax::{self, Block};
 use crate::kernels::maths::{self, Function};
 use crate::kernels::{self, MatMul};
 use std::cell::RefCell;
@@ -110,6 +111,20 @@ pub trait Float:
             *y = (scale * *y - shift).exp();
         }
     }
+    /// A block of attention scores to weights; see [`Block`].
+    fn causal_softmax(block: Block<Self>, scores: &mut [Self], log_sum_exp: &mut [Self]) {
+        block.forward_textbook(scores, log_sum_exp);
+    }
+    /// The way back through [`causal_softmax`](Float::causal_softmax).
+    fn causal_softmax_vjp(
+        block: Block<Self>,
+        scores: &mut [Self],
+        cotangents: &mut [Self],
+        log_sum_exp: &[Self],
+        along: &[Self],
+    ) {
+        block.vjp_textbook(scores, cotangents, log_sum_exp, along);
+    }
     /// y = ln x, entry by entry.
     fn ln_slice(x: &[Self], y: &mut [Self]) {
         kernels::pointwise::map(x, y, Self::ln);
@@ -197,6 +212,18 @@ impl Float for f32 {
     fn gelu_vjp_slice(x: &[f32], dy: &[f32], dx: &mut [f32]) {
         maths::gelu_vjp(x, dy, dx);
     }
+    fn causal_softmax(block: Block<f32>, scores: &mut [f32], log_sum_exp: &mut [f32]) {
+        causal_softmax::forward(block, scores, log_sum_exp);
+    }
+    fn causal_softmax_vjp(
+        block: Block<f32>,
+        scores: &mut [f32],
+        cotangents: &mut [f32],
+        log_sum_exp: &[f32],
+        along: &[f32],
+    ) {
+        causal_softmax::vjp(block, scores, cotangents, log_sum_exp, along);
+    }
     fn exp_affine(y: &mut [f32], scale: f32, shift: f32) {
         maths::exp_affine(y, scale, shift);
     }
@@ -262,6 +289,18 @@ impl Float for f64 {
     }
     fn gelu_vjp_slice(x: &[f64], dy: &[f64], dx: &mut [f64]) {
         maths::gelu_vjp(x, dy, dx);
+    }
+    fn causal_softmax(block: Block<f64>, scores: &mut [f64], log_sum_exp: &mut [f64]) {
+        causal_softmax::forward(block, scores, log_sum_exp);
+    }
+    fn causal_softmax_vjp(
+        block: Block<f64>,
+        scores: &mut [f64],
+        cotangents: &mut [f64],
+        log_sum_exp: &[f64],
+        along: &[f64],
+    ) {
+        causal_softmax::vjp(block, scores, cotangents, log_sum_exp, along);
     }
     fn exp_affine(y: &mut [f64], scale: f64, shift: f64) {
         maths::exp_affine(y, scale, shift);

@@ -48,7 +48,10 @@ impl<T: Float> AdamW<T> {
                 std::slice::from_raw_parts_mut(whole.get().add(range.start), range.len())
             };
             let (x, m, v, gradient) = (part(&x), part(&m), part(&v), &gradient[range.clone()]);
-            vectorize(|| self.piece(x, gradient, m, v));
+            vectorize(
+                #[inline(always)]
+                || self.piece(x, gradient, m, v),
+            );
         });
     }
 

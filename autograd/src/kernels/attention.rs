@@ -10,6 +10,7 @@
 //! which P comes again. Batch items are shared out to the threads. (T. Dao et al., "FlashAttention", 2022.)
 
 use super::MatMul;
+use super::causal_softmax::{Block, PADDING};
 use super::rows;
 use super::simd::vectorize;
 use super::threads::{for_each_chunk, for_each_pair_of_chunks};
@@ -18,6 +19,11 @@ use crate::buffer::Buffer;
 
 /// Query rows at a time.
 const BLOCK: usize = 32;
+
+/// From row to row of a block of scores of this width.
+fn padded(width: usize) -> usize {
+    width.next_multiple_of(PADDING)
+}
 
 /// The sizes of one attention: `qkv [b, n, (h + 2·h_kv)·d]` → `out [b, n, h·d]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +67,7 @@ impl Attention {
         b
     }
 
-    /// The scores of a block of queries with all keys they may see, `[rows, keys]`.
+    /// The scores of a block of queries with all keys they may see, `[rows, keys]`, rows [`padded`].
     fn scores<T: Float>(
         &self,
         x: &[T],
@@ -72,7 +78,7 @@ impl Attention {
     ) {
         let keys = rows.end;
         let plan = MatMul::new(rows.len(), self.d, keys).transpose_b(true);
-        let plan = MatMul { lda: ld[0], ldb: ld[1], ..plan };
+        let plan = MatMul { lda: ld[0], ldb: ld[1], ldc: padded(keys), ..plan };
         T::matmul(&plan, &x[rows.start * ld[0]..], y, scores);
     }
 
@@ -86,24 +92,16 @@ impl Attention {
         }
         for_each_pair_of_chunks(out, n * h * d, log_sum_exp, h * n, |item, out, log_sum_exp| {
             let qkv = &qkv[item * n * row..][..n * row];
-            let mut block = Buffer::scratch(BLOCK.min(n) * n);
+            let mut scores = Buffer::scratch(BLOCK.min(n) * padded(n));
             for head in 0..h {
                 let [q, k, v] = self.starts(head);
                 for start in (0..n).step_by(BLOCK) {
                     let (end, rows) = (n.min(start + BLOCK), n.min(start + BLOCK) - start);
-                    let p = &mut block[..rows * end];
+                    let block = Block { first: start, width: end, ld: padded(end), scale };
+                    let p = &mut scores[..rows * block.ld];
                     self.scores(&qkv[q..], &qkv[k..], start..end, [row, row], p);
-                    for (i, p) in p.chunks_exact_mut(end).enumerate() {
-                        let (seen, hidden) = p.split_at_mut(start + i + 1);
-                        let most = vectorize(|| rows::max(seen)) * scale;
-                        T::exp_affine(seen, scale, most);
-                        hidden.fill(T::ZERO);
-                        let total = vectorize(|| rows::sum(seen));
-                        log_sum_exp[head * n + start + i] = most + total.ln();
-                        let normal = T::ONE / total;
-                        vectorize(|| seen.iter_mut().for_each(|p| *p *= normal));
-                    }
-                    let plan = MatMul { ldb: row, ldc: h * d, ..MatMul::new(rows, end, d) };
+                    T::causal_softmax(block, p, &mut log_sum_exp[head * n + start..][..rows]);
+                    let plan = MatMul { lda: block.ld, ldb: row, ldc: h * d, ..MatMul::new(rows, end, d) };
                     T::matmul(&plan, p, &qkv[v..], &mut out[start * h * d + head * d..]);
                 }
             }
@@ -126,34 +124,31 @@ impl Attention {
             dqkv.fill(T::ZERO);
             let qkv = &qkv[item * n * row..][..n * row];
             let (out, dout) = (&out[item * n * h * d..], &dout[item * n * h * d..]);
-            let mut blocks = Buffer::scratch(2 * BLOCK.min(n) * n);
+            let size = BLOCK.min(n) * padded(n);
+            let mut blocks = Buffer::scratch(2 * size);
+            let mut along = [T::ZERO; BLOCK];
             for head in 0..h {
                 let [q, k, v] = self.starts(head);
                 for start in (0..n).step_by(BLOCK) {
                     let (end, rows) = (n.min(start + BLOCK), n.min(start + BLOCK) - start);
-                    let (p, ds) = blocks.split_at_mut(BLOCK.min(n) * n);
-                    let (p, ds) = (&mut p[..rows * end], &mut ds[..rows * end]);
+                    let block = Block { first: start, width: end, ld: padded(end), scale };
+                    let (p, ds) = blocks.split_at_mut(size);
+                    let (p, ds) = (&mut p[..rows * block.ld], &mut ds[..rows * block.ld]);
                     self.scores(&qkv[q..], &qkv[k..], start..end, [row, row], p);
                     self.scores(&dout[head * d..], &qkv[v..], start..end, [h * d, row], ds); // P̄ = Ō·Vᵀ
-                    for (i, (p, ds)) in p.chunks_exact_mut(end).zip(ds.chunks_exact_mut(end)).enumerate() {
-                        let (seen, hidden) = p.split_at_mut(start + i + 1);
-                        T::exp_affine(seen, scale, log_sum_exp[(item * h + head) * n + start + i]);
-                        hidden.fill(T::ZERO);
-                        let at = (start + i) * h * d + head * d;
-                        vectorize(|| {
-                            let along = rows::dot(&out[at..][..d], &dout[at..][..d]);
-                            for (ds, &p) in ds.iter_mut().zip(seen.iter()) {
-                                *ds = p * (*ds - along) * scale;
-                            }
-                        });
-                        ds[start + i + 1..].fill(T::ZERO);
-                    }
+                    let at = start * h * d + head * d;
+                    vectorize(
+                        #[inline(always)]
+                        || rows::dots(d, h * d, &out[at..], &dout[at..], &mut along[..rows]),
+                    );
+                    let log_sums = &log_sum_exp[(item * h + head) * n + start..][..rows];
+                    T::causal_softmax_vjp(block, p, ds, log_sums, &along);
                     let q_rows = &qkv[start * row + q..];
                     let dout_rows = &dout[start * h * d + head * d..];
-                    let plan = MatMul { ldb: row, ldc: row, ..MatMul::new(rows, end, d) };
+                    let plan = MatMul { lda: block.ld, ldb: row, ldc: row, ..MatMul::new(rows, end, d) };
                     T::matmul(&plan, ds, &qkv[k..], &mut dqkv[start * row + q..]); // Q̄ = S̄·K
                     let plan = MatMul::new(end, rows, d).transpose_a(true).accumulate(true);
-                    let plan = MatMul { ldc: row, ..plan };
+                    let plan = MatMul { lda: block.ld, ldc: row, ..plan };
                     T::matmul(&MatMul { ldb: row, ..plan }, ds, q_rows, &mut dqkv[k..]); // K̄ += S̄ᵀ·Q
                     T::matmul(&MatMul { ldb: h * d, ..plan }, p, dout_rows, &mut dqkv[v..]); // V̄ += Pᵀ·Ō
                 }

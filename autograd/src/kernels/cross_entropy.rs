@@ -35,11 +35,14 @@ pub fn cross_entropy_vjp<T: Float>(
             };
             dx.copy_from_slice(&x[row * v..][..v]);
             T::exp_affine(dx, T::ONE, log_sum_exp[row]);
-            vectorize(|| {
-                for dx in &mut *dx {
-                    *dx *= scale;
-                }
-            });
+            vectorize(
+                #[inline(always)]
+                || {
+                    for dx in &mut *dx {
+                        *dx *= scale;
+                    }
+                },
+            );
             dx[target] += -scale;
         }
     });

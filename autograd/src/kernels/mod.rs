@@ -6,6 +6,7 @@
 pub mod adamw;
 pub mod attention;
 pub mod blocked;
+pub mod causal_softmax;
 pub mod cross_entropy;
 mod dot;
 pub(crate) mod lanes;

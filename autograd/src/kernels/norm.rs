@@ -32,30 +32,42 @@ pub fn layer_norm<T: Float>(
         saved.len(),
         x.len()
     );
-    let per_number = T::ONE / T::from_f64(width as f64);
     for_each_pair_of_chunks(y, rows * width, saved, rows, |index, y, saved| {
-        vectorize(|| {
-            for (row, (y, saved)) in y.chunks_exact_mut(width).zip(saved).enumerate() {
-                let x = &x[(index * rows + row) * width..][..width];
-                let mean = sum(x) * per_number;
-                let variance = sum_by(x, x, |x, _| (x - mean) * (x - mean)) * per_number;
-                let rstd = T::ONE / (variance + eps).sqrt();
-                *saved = [mean, rstd];
-                match bias {
-                    Some(bias) => {
-                        for i in 0..width {
-                            y[i] = weight[i] * ((x[i] - mean) * rstd) + bias[i];
-                        }
-                    }
-                    None => {
-                        for i in 0..width {
-                            y[i] = weight[i] * ((x[i] - mean) * rstd);
-                        }
-                    }
-                }
-            }
-        });
+        let x = &x[index * rows * width..];
+        vectorize(
+            #[inline(always)]
+            || layer_norm_rows(x, weight, bias, eps, y, saved),
+        );
     });
+}
+
+#[inline(always)]
+fn layer_norm_rows<T: Float>(
+    x: &[T],
+    weight: &[T],
+    bias: Option<&[T]>,
+    eps: T,
+    y: &mut [T],
+    saved: &mut [[T; 2]],
+) {
+    let width = weight.len();
+    let per_number = T::ONE / T::from_f64(width as f64);
+    for ((x, y), saved) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)).zip(saved) {
+        let (x, y) = (&x[..width], &mut y[..width]); // so that the compiler knows their lengths
+        let mean = sum(x) * per_number;
+        let variance = sum_by(x, x, |x, _| (x - mean) * (x - mean)) * per_number;
+        let rstd = T::ONE / (variance + eps).sqrt();
+        *saved = [mean, rstd];
+        for i in 0..width {
+            y[i] = weight[i] * ((x[i] - mean) * rstd);
+        }
+        if let Some(bias) = bias {
+            let bias = &bias[..width];
+            for i in 0..width {
+                y[i] += bias[i];
+            }
+        }
+    }
 }
 
 /// With x̂ = (x − mean)·rstd and g = weight·ȳ:
@@ -88,29 +100,13 @@ pub fn layer_norm_vjp<T: Float>(
         saved.len(),
         x.len()
     );
-    let per_number = T::ONE / T::from_f64(width as f64);
     for_each_pair_of_chunks(dx, ROWS * width, partial, 2 * width, |index, dx, partial| {
-        vectorize(|| {
-            let (dweight, dbias) = partial.split_at_mut(width);
-            dweight.fill(T::ZERO);
-            dbias.fill(T::ZERO);
-            for (row, dx) in dx.chunks_exact_mut(width).enumerate() {
-                let row = index * ROWS + row;
-                let (x, dy) = (&x[row * width..][..width], &dy[row * width..][..width]);
-                let [mean, rstd] = saved[row];
-                for i in 0..width {
-                    let normal = (x[i] - mean) * rstd;
-                    dweight[i] += dy[i] * normal;
-                    dbias[i] += dy[i];
-                    dx[i] = weight[i] * dy[i];
-                }
-                let mean_g = sum(dx) * per_number;
-                let mean_gx = sum_by(dx, x, |g, x| g * ((x - mean) * rstd)) * per_number;
-                for i in 0..width {
-                    dx[i] = rstd * (dx[i] - mean_g - (x[i] - mean) * rstd * mean_gx);
-                }
-            }
-        });
+        let start = index * ROWS;
+        let (x, dy) = (&x[start * width..], &dy[start * width..]);
+        vectorize(
+            #[inline(always)]
+            || layer_norm_vjp_rows(x, weight, &saved[start..], dy, dx, partial),
+        );
     });
     dweight.fill(T::ZERO);
     dbias.fill(T::ZERO);
@@ -118,6 +114,38 @@ pub fn layer_norm_vjp<T: Float>(
         for i in 0..width {
             dweight[i] += partial[i];
             dbias[i] += partial[width + i];
+        }
+    }
+}
+
+#[inline(always)]
+fn layer_norm_vjp_rows<T: Float>(
+    x: &[T],
+    weight: &[T],
+    saved: &[[T; 2]],
+    dy: &[T],
+    dx: &mut [T],
+    partial: &mut [T],
+) {
+    let width = weight.len();
+    let per_number = T::ONE / T::from_f64(width as f64);
+    let (dweight, dbias) = partial.split_at_mut(width);
+    dweight.fill(T::ZERO);
+    dbias.fill(T::ZERO);
+    let rows = x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(dx.chunks_exact_mut(width));
+    let (dweight, dbias) = (&mut dweight[..width], &mut dbias[..width]);
+    for (((x, dy), dx), &[mean, rstd]) in rows.zip(saved) {
+        let (x, dy, dx) = (&x[..width], &dy[..width], &mut dx[..width]);
+        for i in 0..width {
+            let normal = (x[i] - mean) * rstd;
+            dweight[i] += dy[i] * normal;
+            dbias[i] += dy[i];
+            dx[i] = weight[i] * dy[i];
+        }
+        let mean_g = sum(dx) * per_number;
+        let mean_gx = sum_by(dx, x, |g, x| g * ((x - mean) * rstd)) * per_number;
+        for i in 0..width {
+            dx[i] = rstd * (dx[i] - mean_g - (x[i] - mean) * rstd * mean_gx);
         }
     }
 }
@@ -133,19 +161,27 @@ pub fn rms_norm<T: Float>(x: &[T], weight: &[T], eps: T, y: &mut [T], saved: &mu
         saved.len(),
         x.len()
     );
-    let per_number = T::ONE / T::from_f64(width as f64);
     for_each_pair_of_chunks(y, rows * width, saved, rows, |index, y, saved| {
-        vectorize(|| {
-            for (row, (y, saved)) in y.chunks_exact_mut(width).zip(saved).enumerate() {
-                let x = &x[(index * rows + row) * width..][..width];
-                let rstd = T::ONE / (dot(x, x) * per_number + eps).sqrt();
-                *saved = rstd;
-                for i in 0..width {
-                    y[i] = weight[i] * (x[i] * rstd);
-                }
-            }
-        });
+        let x = &x[index * rows * width..];
+        vectorize(
+            #[inline(always)]
+            || rms_norm_rows(x, weight, eps, y, saved),
+        );
     });
+}
+
+#[inline(always)]
+fn rms_norm_rows<T: Float>(x: &[T], weight: &[T], eps: T, y: &mut [T], saved: &mut [T]) {
+    let width = weight.len();
+    let per_number = T::ONE / T::from_f64(width as f64);
+    for ((x, y), saved) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)).zip(saved) {
+        let (x, y) = (&x[..width], &mut y[..width]);
+        let rstd = T::ONE / (dot(x, x) * per_number + eps).sqrt();
+        *saved = rstd;
+        for i in 0..width {
+            y[i] = weight[i] * (x[i] * rstd);
+        }
+    }
 }
 
 /// With x̂ = x·rstd and g = weight·ȳ:
@@ -177,28 +213,45 @@ pub fn rms_norm_vjp<T: Float>(
         saved.len(),
         x.len()
     );
-    let per_number = T::ONE / T::from_f64(width as f64);
     for_each_pair_of_chunks(dx, ROWS * width, partial, width, |index, dx, dweight| {
-        vectorize(|| {
-            dweight.fill(T::ZERO);
-            for (row, dx) in dx.chunks_exact_mut(width).enumerate() {
-                let row = index * ROWS + row;
-                let (x, dy, rstd) = (&x[row * width..][..width], &dy[row * width..][..width], saved[row]);
-                for i in 0..width {
-                    dweight[i] += dy[i] * (x[i] * rstd);
-                    dx[i] = weight[i] * dy[i];
-                }
-                let mean_gx = sum_by(dx, x, |g, x| g * (x * rstd)) * per_number;
-                for i in 0..width {
-                    dx[i] = rstd * (dx[i] - x[i] * rstd * mean_gx);
-                }
-            }
-        });
+        let start = index * ROWS;
+        let (x, dy) = (&x[start * width..], &dy[start * width..]);
+        vectorize(
+            #[inline(always)]
+            || rms_norm_vjp_rows(x, weight, &saved[start..], dy, dx, dweight),
+        );
     });
     dweight.fill(T::ZERO);
     for partial in partial[..room].chunks_exact(width.max(1)) {
         for i in 0..width {
             dweight[i] += partial[i];
+        }
+    }
+}
+
+#[inline(always)]
+fn rms_norm_vjp_rows<T: Float>(
+    x: &[T],
+    weight: &[T],
+    saved: &[T],
+    dy: &[T],
+    dx: &mut [T],
+    dweight: &mut [T],
+) {
+    let width = weight.len();
+    let per_number = T::ONE / T::from_f64(width as f64);
+    dweight.fill(T::ZERO);
+    let rows = x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(dx.chunks_exact_mut(width));
+    let dweight = &mut dweight[..width];
+    for (((x, dy), dx), &rstd) in rows.zip(saved) {
+        let (x, dy, dx) = (&x[..width], &dy[..width], &mut dx[..width]);
+        for i in 0..width {
+            dweight[i] += dy[i] * (x[i] * rstd);
+            dx[i] = weight[i] * dy[i];
+        }
+        let mean_gx = sum_by(dx, x, |g, x| g * (x * rstd)) * per_number;
+        for i in 0..width {
+            dx[i] = rstd * (dx[i] - x[i] * rstd * mean_gx);
         }
     }
 }

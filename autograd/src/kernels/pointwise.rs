@@ -13,11 +13,14 @@ pub fn map<T: Float>(x: &[T], y: &mut [T], f: impl Fn(T) -> T + Sync) {
     assert_eq!(x.len(), y.len(), "y = f(x), entry by entry: the lengths differ");
     for_each_chunk(y, CHUNK, |index, y| {
         let x = &x[index * CHUNK..][..y.len()];
-        vectorize(|| {
-            for (y, &x) in y.iter_mut().zip(x) {
-                *y = f(x);
-            }
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                for (y, &x) in y.iter_mut().zip(x) {
+                    *y = f(x);
+                }
+            },
+        );
     });
 }
 
@@ -27,11 +30,14 @@ pub fn zip<T: Float>(a: &[T], b: &[T], y: &mut [T], f: impl Fn(T, T) -> T + Sync
     assert!(a.len() == y.len() && b.len() == y.len(), "y = f(a, b), entry by entry: the lengths differ");
     for_each_chunk(y, CHUNK, |index, y| {
         let (a, b) = (&a[index * CHUNK..][..y.len()], &b[index * CHUNK..][..y.len()]);
-        vectorize(|| {
-            for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
-                *y = f(a, b);
-            }
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
+                    *y = f(a, b);
+                }
+            },
+        );
     });
 }
 
@@ -46,11 +52,14 @@ pub fn zip3<T: Float>(a: &[T], b: &[T], c: &[T], y: &mut [T], f: impl Fn(T, T, T
     for_each_chunk(y, CHUNK, |index, y| {
         let part = index * CHUNK..index * CHUNK + y.len();
         let (a, b, c) = (&a[part.clone()], &b[part.clone()], &c[part]);
-        vectorize(|| {
-            for (((y, &a), &b), &c) in y.iter_mut().zip(a).zip(b).zip(c) {
-                *y = f(a, b, c);
-            }
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                for (((y, &a), &b), &c) in y.iter_mut().zip(a).zip(b).zip(c) {
+                    *y = f(a, b, c);
+                }
+            },
+        );
     });
 }
 
@@ -60,10 +69,13 @@ pub fn add_assign<T: Float>(y: &mut [T], x: &[T]) {
     assert_eq!(x.len(), y.len(), "y += x, entry by entry: the lengths differ");
     for_each_chunk(y, CHUNK, |index, y| {
         let x = &x[index * CHUNK..][..y.len()];
-        vectorize(|| {
-            for (y, &x) in y.iter_mut().zip(x) {
-                *y += x;
-            }
-        });
+        vectorize(
+            #[inline(always)]
+            || {
+                for (y, &x) in y.iter_mut().zip(x) {
+                    *y += x;
+                }
+            },
+        );
     });
 }

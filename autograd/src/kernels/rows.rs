@@ -1,6 +1,6 @@
 //! Kernels of rows: sums in a fixed order, softmax, for every scalar.
 //!
-//! A sum along a row is 16 sums side by side, of every sixteenth number, added up in order at the end: the compiler
+//! A sum along a row is 16 sums side by side, of every sixteenth number, added up in pairs at the end: the compiler
 //! turns them into registers of any width, and the bits are the same on every instruction set and thread count.
 
 use super::simd::vectorize;
@@ -30,7 +30,14 @@ pub(crate) fn sum_by<T: Float>(x: &[T], y: &[T], f: impl Fn(T, T) -> T) -> T {
     for (i, (&x, &y)) in rest.enumerate() {
         sums[i] += f(x, y);
     }
-    sums.into_iter().fold(T::ZERO, |sum, x| sum + x)
+    let mut half = SIDE_BY_SIDE / 2;
+    while half > 0 {
+        for i in 0..half {
+            sums[i] += sums[i + half];
+        }
+        half /= 2;
+    }
+    sums[0]
 }
 
 /// Σᵢ xᵢ
@@ -49,6 +56,14 @@ pub(crate) fn mean<T: Float>(x: &[T]) -> T {
 #[inline(always)]
 pub(crate) fn dot<T: Float>(x: &[T], y: &[T]) -> T {
     sum_by(x, y, |x, y| x * y)
+}
+
+/// y[r] = Σᵢ a[r, i]·b[r, i] for rows of `width` that begin `ld` numbers apart.
+#[inline(always)]
+pub(crate) fn dots<T: Float>(width: usize, ld: usize, a: &[T], b: &[T], y: &mut [T]) {
+    for (row, y) in y.iter_mut().enumerate() {
+        *y = dot(&a[row * ld..][..width], &b[row * ld..][..width]);
+    }
 }
 
 /// The largest of a row that is not empty; NaN is passed over.
@@ -72,14 +87,20 @@ pub fn softmax<T: Float>(width: usize, x: &[T], y: &mut [T]) {
         let x = &x[index * piece..][..y.len()];
         y.copy_from_slice(x);
         for row in y.chunks_exact_mut(width) {
-            let most = vectorize(|| max(row));
+            let most = vectorize(
+                #[inline(always)]
+                || max(row),
+            );
             T::exp_affine(row, T::ONE, most);
-            vectorize(|| {
-                let scale = T::ONE / sum(row);
-                for y in &mut *row {
-                    *y *= scale;
-                }
-            });
+            vectorize(
+                #[inline(always)]
+                || {
+                    let scale = T::ONE / sum(row);
+                    for y in &mut *row {
+                        *y *= scale;
+                    }
+                },
+            );
         }
     });
 }
@@ -88,16 +109,19 @@ pub fn softmax<T: Float>(width: usize, x: &[T], y: &mut [T]) {
 pub fn softmax_vjp<T: Float>(width: usize, y: &[T], dy: &[T], dx: &mut [T]) {
     let piece = rows_a_piece(width) * width;
     for_each_chunk(dx, piece, |index, dx| {
-        vectorize(|| {
-            for (row, dx) in dx.chunks_exact_mut(width).enumerate() {
-                let at = index * piece + row * width;
-                let (y, dy) = (&y[at..][..width], &dy[at..][..width]);
-                let along = dot(y, dy);
-                for i in 0..width {
-                    dx[i] = y[i] * (dy[i] - along);
+        vectorize(
+            #[inline(always)]
+            || {
+                for (row, dx) in dx.chunks_exact_mut(width).enumerate() {
+                    let at = index * piece + row * width;
+                    let (y, dy) = (&y[at..][..width], &dy[at..][..width]);
+                    let along = dot(y, dy);
+                    for i in 0..width {
+                        dx[i] = y[i] * (dy[i] - along);
+                    }
                 }
-            }
-        });
+            },
+        );
     });
 }
 
@@ -108,11 +132,14 @@ pub fn log_softmax<T: Float>(width: usize, x: &[T], y: &mut [T]) {
         let x = &x[index * piece..][..y.len()];
         for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
             let total = log_sum_exp(x);
-            vectorize(|| {
-                for (y, &x) in y.iter_mut().zip(x) {
-                    *y = x - total;
-                }
-            });
+            vectorize(
+                #[inline(always)]
+                || {
+                    for (y, &x) in y.iter_mut().zip(x) {
+                        *y = x - total;
+                    }
+                },
+            );
         }
     });
 }
@@ -126,12 +153,15 @@ pub fn log_softmax_vjp<T: Float>(width: usize, y: &[T], dy: &[T], dx: &mut [T]) 
             let (y, dy) = (&y[at..][..width], &dy[at..][..width]);
             dx.copy_from_slice(y);
             T::exp_affine(dx, T::ONE, T::ZERO);
-            vectorize(|| {
-                let total = sum(dy);
-                for (dx, &dy) in dx.iter_mut().zip(dy) {
-                    *dx = dy - *dx * total;
-                }
-            });
+            vectorize(
+                #[inline(always)]
+                || {
+                    let total = sum(dy);
+                    for (dx, &dy) in dx.iter_mut().zip(dy) {
+                        *dx = dy - *dx * total;
+                    }
+                },
+            );
         }
     });
 }
@@ -143,14 +173,20 @@ pub fn log_sum_exp<T: Float>(x: &[T]) -> T {
     if x.iter().all(|x| x.to_f64() == f64::NEG_INFINITY) {
         return T::from_f64(f64::NEG_INFINITY);
     }
-    let most = vectorize(|| max(x));
+    let most = vectorize(
+        #[inline(always)]
+        || max(x),
+    );
     let mut total = T::ZERO;
     for strip in x.chunks(STRIP) {
         let mut e = [T::ZERO; STRIP];
         let e = &mut e[..strip.len()];
         e.copy_from_slice(strip);
         T::exp_affine(e, T::ONE, most);
-        total += vectorize(|| sum(e));
+        total += vectorize(
+            #[inline(always)]
+            || sum(e),
+        );
     }
     most + total.ln()
 }
@@ -162,16 +198,19 @@ pub fn column_sums<T: Float>(x: &[T], accumulate: bool, y: &mut [T]) {
     let columns = (4 * CHUNK / rows.max(1)).next_multiple_of(64).max(64);
     for_each_chunk(y, columns, |index, y| {
         let start = index * columns;
-        vectorize(|| {
-            if !accumulate {
-                y.fill(T::ZERO);
-            }
-            for row in x.chunks_exact(width) {
-                for (y, &x) in y.iter_mut().zip(&row[start..]) {
-                    *y += x;
+        vectorize(
+            #[inline(always)]
+            || {
+                if !accumulate {
+                    y.fill(T::ZERO);
                 }
-            }
-        });
+                for row in x.chunks_exact(width) {
+                    for (y, &x) in y.iter_mut().zip(&row[start..]) {
+                        *y += x;
+                    }
+                }
+            },
+        );
     });
 }
 
@@ -181,7 +220,10 @@ pub fn sum_of_squares<T: Float>(x: &[T], partial: &mut Vec<T>) -> T {
     partial.resize(x.len().div_ceil(CHUNK), T::ZERO);
     for_each_chunk(partial, 1, |index, partial| {
         let x = &x[index * CHUNK..x.len().min((index + 1) * CHUNK)];
-        partial[0] = vectorize(|| dot(x, x));
+        partial[0] = vectorize(
+            #[inline(always)]
+            || dot(x, x),
+        );
     });
     sum(partial)
 }

@@ -7,7 +7,7 @@ use super::lanes::{self, Kernel, Lanes, Simd};
 /// ```
 /// use autograd::kernels::simd::vectorize;
 /// let (x, mut y) = (vec![1.0f32; 100], vec![2.0f32; 100]);
-/// vectorize(|| {
+/// vectorize(#[inline(always)] || {
 ///     for (y, x) in y.iter_mut().zip(&x) {
 ///         *y += x;
 ///     }
@@ -16,8 +16,8 @@ use super::lanes::{self, Kernel, Lanes, Simd};
 /// ```
 ///
 /// It changes the speed, never the bits: the compiler may do independent operations side by side, but neither
-/// reorders a sum nor fuses a product into it. Keep the loop in the closure itself: only what is inlined into it is
-/// compiled for those registers.
+/// reorders a sum nor fuses a product into it. Only what is inlined is compiled for those registers: the closure is
+/// marked for that, and so is every function of more than a few lines that it calls.
 #[inline]
 pub fn vectorize<R>(body: impl FnOnce() -> R) -> R {
     lanes::dispatch::<f32, _>(Body(body))

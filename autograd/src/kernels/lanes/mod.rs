@@ -78,6 +78,20 @@ pub(crate) trait Lanes: Copy {
     fn select_nan(self, yes: Self, no: Self) -> Self;
     /// a₀ b₀ a₁ b₁ a₂ b₂ …, in two registers.
     fn interleave(self, b: Self) -> (Self, Self);
+    /// The largest of all lanes.
+    #[inline(always)]
+    fn largest(self) -> Self::Scalar {
+        let mut lanes = [Self::ZERO; 16];
+        self.store(&mut lanes);
+        let mut half = Self::N / 2;
+        while half > 0 {
+            for i in 0..half {
+                lanes[i] = if lanes[i + half] > lanes[i] { lanes[i + half] } else { lanes[i] };
+            }
+            half /= 2;
+        }
+        lanes[0]
+    }
     /// The sum of all lanes, in pairs: ((0 + N/2) + (N/4 + …)) ….
     fn sum(self) -> Self::Scalar;
 }

@@ -1,0 +1,155 @@
+//! The softmax of a block of attention scores, each row up to its own position, forward and back.
+//!
+//! ```text
+//! forward   pᵢⱼ = e^(c·sᵢⱼ − lᵢ) for j ≤ first + i, else 0          lᵢ = ln Σⱼ e^(c·sᵢⱼ), over the same j
+//! back      p again from l;   s̄ᵢⱼ = c·pᵢⱼ·(p̄ᵢⱼ − aᵢ),  aᵢ = Σⱼ p̄ᵢⱼ·pᵢⱼ
+//! ```
+//!
+//! Rows lie `ld` numbers apart, a multiple of [`PADDING`], so that every register is whole: what is beyond a row's
+//! position is set to −∞ first, and its power is 0.
+
+use super::lanes::{self, Kernel, Lanes, Simd};
+use super::maths::exp;
+use crate::Float;
+
+/// Rows begin at multiples of this many numbers: the lanes of the widest register.
+pub const PADDING: usize = 16;
+
+/// A block of rows of scores. Row i belongs to position `first + i`; columns from `width` on are never looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Block<T> {
+    /// The position of the first row.
+    pub first: usize,
+    /// Columns that the products read.
+    pub width: usize,
+    /// From row to row, a multiple of [`PADDING`].
+    pub ld: usize,
+    /// c, which multiplies the scores.
+    pub scale: T,
+}
+
+impl<T: Float> Block<T> {
+    /// How many columns of row i are seen, and how many are computed: those in whole registers of `lanes` numbers.
+    #[inline(always)]
+    fn columns(&self, i: usize, lanes: usize) -> (usize, usize) {
+        let seen = self.first + i + 1;
+        (seen, seen.next_multiple_of(lanes))
+    }
+
+    /// Hides what is beyond row i's position: −∞ as far as it is computed, 0 as far as it is read.
+    #[inline(always)]
+    fn hide(&self, i: usize, lanes: usize, row: &mut [T]) -> usize {
+        let (seen, computed) = self.columns(i, lanes);
+        row[seen..computed].fill(T::from_f64(f64::NEG_INFINITY));
+        row[computed..self.width.max(computed)].fill(T::ZERO);
+        computed
+    }
+
+    /// The forward rule for any number, one by one: scores to weights, and l of each row.
+    pub fn forward_textbook(&self, scores: &mut [T], log_sum_exp: &mut [T]) {
+        for (i, (row, log_sum)) in scores.chunks_mut(self.ld).zip(log_sum_exp).enumerate() {
+            let (seen, _) = self.columns(i, 1);
+            let most =
+                row[..seen].iter().fold(row[0], |most, &x| if x > most { x } else { most }) * self.scale;
+            row[..seen].iter_mut().for_each(|x| *x = (self.scale * *x - most).exp());
+            let total = row[..seen].iter().copied().sum::<T>();
+            row[..seen].iter_mut().for_each(|x| *x = *x / total);
+            row[seen..self.width.max(seen)].fill(T::ZERO);
+            *log_sum = most + total.ln();
+        }
+    }
+
+    /// The backward rule for any number: scores to weights again, and the weights' cotangents to the scores'.
+    pub fn vjp_textbook(&self, scores: &mut [T], cotangents: &mut [T], log_sum_exp: &[T], along: &[T]) {
+        for (i, (p, ds)) in scores.chunks_mut(self.ld).zip(cotangents.chunks_mut(self.ld)).enumerate() {
+            let (seen, _) = self.columns(i, 1);
+            for (p, ds) in p[..seen].iter_mut().zip(&mut ds[..seen]) {
+                *p = (self.scale * *p - log_sum_exp[i]).exp();
+                *ds = self.scale * *p * (*ds - along[i]);
+            }
+            p[seen..self.width.max(seen)].fill(T::ZERO);
+            ds[seen..self.width.max(seen)].fill(T::ZERO);
+        }
+    }
+}
+
+struct Forward<'a, T> {
+    block: Block<T>,
+    scores: &'a mut [T],
+    log_sum_exp: &'a mut [T],
+}
+
+impl<T: Simd> Kernel<T> for Forward<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = T>>(self) {
+        let Forward { block, scores, log_sum_exp } = self;
+        let scale = L::splat(block.scale);
+        for (i, (row, log_sum)) in scores.chunks_mut(block.ld).zip(log_sum_exp).enumerate() {
+            let computed = block.hide(i, L::N, row);
+            let row = &mut row[..computed];
+            let mut most = L::load(row);
+            for x in row.chunks_exact(L::N) {
+                most = most.max(L::load(x));
+            }
+            let most = most.largest() * block.scale;
+            let (shift, mut total) = (L::splat(most), L::splat(T::ZERO));
+            for x in row.chunks_exact_mut(L::N) {
+                let e = exp(L::load(x).mul(scale).sub(shift));
+                total = total.add(e);
+                e.store(x);
+            }
+            let total = total.sum();
+            let normal = L::splat(T::ONE / total);
+            for x in row.chunks_exact_mut(L::N) {
+                L::load(x).mul(normal).store(x);
+            }
+            *log_sum = most + total.ln();
+        }
+    }
+}
+
+struct Vjp<'a, T> {
+    block: Block<T>,
+    scores: &'a mut [T],
+    cotangents: &'a mut [T],
+    log_sum_exp: &'a [T],
+    along: &'a [T],
+}
+
+impl<T: Simd> Kernel<T> for Vjp<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = T>>(self) {
+        let Vjp { block, scores, cotangents, log_sum_exp, along } = self;
+        let scale = L::splat(block.scale);
+        let rows = scores.chunks_mut(block.ld).zip(cotangents.chunks_mut(block.ld));
+        for (i, (p, ds)) in rows.enumerate() {
+            let computed = block.hide(i, L::N, p);
+            let seen = block.columns(i, L::N).0;
+            ds[seen..block.width.max(computed)].fill(T::ZERO);
+            let (shift, along) = (L::splat(log_sum_exp[i]), L::splat(along[i]));
+            for (p, ds) in p[..computed].chunks_exact_mut(L::N).zip(ds.chunks_exact_mut(L::N)) {
+                let weight = exp(L::load(p).mul(scale).sub(shift));
+                weight.store(p);
+                weight.mul(L::load(ds).sub(along)).mul(scale).store(ds);
+            }
+        }
+    }
+}
+
+/// [`Block::forward_textbook`] in registers.
+pub(crate) fn forward<T: Simd>(block: Block<T>, scores: &mut [T], log_sum_exp: &mut [T]) {
+    lanes::dispatch(Forward { block, scores, log_sum_exp });
+}
+
+/// [`Block::vjp_textbook`] in registers.
+pub(crate) fn vjp<T: Simd>(
+    block: Block<T>,
+    scores: &mut [T],
+    cotangents: &mut [T],
+    log_sum_exp: &[T],
+    along: &[T],
+) {
+    lanes::dispatch(Vjp { block, scores, cotangents, log_sum_exp, along });
+}
