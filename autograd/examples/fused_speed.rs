@@ -25,10 +25,10 @@ fn main() {
             let mut y = vec![0.0f32; x.len()];
             let at = Attention { n, h, h_kv: h, d };
             let qkv = &x[..b * n * 3 * width];
-            let (mut out, mut lse, mut dqkv) =
-                (vec![0.0; b * n * width], vec![0.0; b * h * n], vec![0.0; qkv.len()]);
-            let forward = best(|| at.forward(qkv, &mut out, &mut lse));
-            let backward = best(|| at.vjp(qkv, &out, &lse, &out, &mut dqkv));
+            let (mut out, mut statistics, mut dqkv) =
+                (vec![0.0; b * n * width], vec![[0.0; 2]; b * h * n], vec![0.0; qkv.len()]);
+            let forward = best(|| at.forward(qkv, &mut out, &mut statistics));
+            let backward = best(|| at.vjp(qkv, &out, &statistics, &out, &mut dqkv));
             // causal half: 2 products of 2·n²·d / 2 forward, 5 backward
             let flops = (2 * b * h * n * n * d) as f64;
             println!(

@@ -112,18 +112,18 @@ pub trait Float:
         }
     }
     /// A block of attention scores to weights; see [`Block`].
-    fn causal_softmax(block: Block<Self>, scores: &mut [Self], log_sum_exp: &mut [Self]) {
-        block.forward_textbook(scores, log_sum_exp);
+    fn causal_softmax(block: Block<Self>, scores: &mut [Self], statistics: &mut [[Self; 2]]) {
+        block.forward_textbook(scores, statistics);
     }
     /// The way back through [`causal_softmax`](Float::causal_softmax).
     fn causal_softmax_vjp(
         block: Block<Self>,
         scores: &mut [Self],
         cotangents: &mut [Self],
-        log_sum_exp: &[Self],
+        statistics: &[[Self; 2]],
         along: &[Self],
     ) {
-        block.vjp_textbook(scores, cotangents, log_sum_exp, along);
+        block.vjp_textbook(scores, cotangents, statistics, along);
     }
     /// y = ln x, entry by entry.
     fn ln_slice(x: &[Self], y: &mut [Self]) {
@@ -212,17 +212,17 @@ impl Float for f32 {
     fn gelu_vjp_slice(x: &[f32], dy: &[f32], dx: &mut [f32]) {
         maths::gelu_vjp(x, dy, dx);
     }
-    fn causal_softmax(block: Block<f32>, scores: &mut [f32], log_sum_exp: &mut [f32]) {
-        causal_softmax::forward(block, scores, log_sum_exp);
+    fn causal_softmax(block: Block<f32>, scores: &mut [f32], statistics: &mut [[f32; 2]]) {
+        causal_softmax::forward(block, scores, statistics);
     }
     fn causal_softmax_vjp(
         block: Block<f32>,
         scores: &mut [f32],
         cotangents: &mut [f32],
-        log_sum_exp: &[f32],
+        statistics: &[[f32; 2]],
         along: &[f32],
     ) {
-        causal_softmax::vjp(block, scores, cotangents, log_sum_exp, along);
+        causal_softmax::vjp(block, scores, cotangents, statistics, along);
     }
     fn exp_affine(y: &mut [f32], scale: f32, shift: f32) {
         maths::exp_affine(y, scale, shift);
@@ -290,17 +290,17 @@ impl Float for f64 {
     fn gelu_vjp_slice(x: &[f64], dy: &[f64], dx: &mut [f64]) {
         maths::gelu_vjp(x, dy, dx);
     }
-    fn causal_softmax(block: Block<f64>, scores: &mut [f64], log_sum_exp: &mut [f64]) {
-        causal_softmax::forward(block, scores, log_sum_exp);
+    fn causal_softmax(block: Block<f64>, scores: &mut [f64], statistics: &mut [[f64; 2]]) {
+        causal_softmax::forward(block, scores, statistics);
     }
     fn causal_softmax_vjp(
         block: Block<f64>,
         scores: &mut [f64],
         cotangents: &mut [f64],
-        log_sum_exp: &[f64],
+        statistics: &[[f64; 2]],
         along: &[f64],
     ) {
-        causal_softmax::vjp(block, scores, cotangents, log_sum_exp, along);
+        causal_softmax::vjp(block, scores, cotangents, statistics, along);
     }
     fn exp_affine(y: &mut [f64], scale: f64, shift: f64) {
         maths::exp_affine(y, scale, shift);

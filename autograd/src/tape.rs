@@ -27,6 +27,7 @@ pub struct Tape<T: Float> {
     nodes: RefCell<Vec<Node<T>>>,
     scopes: RefCell<Scopes>,
     recording: Cell<bool>,
+    freed: Cell<bool>,
     stop_at_non_finite: Cell<bool>,
     pub(crate) op_times: RefCell<Option<Vec<OpTime>>>,
 }
@@ -76,6 +77,7 @@ impl<T: Float> Tape<T> {
             nodes: RefCell::new(Vec::with_capacity(64)),
             scopes: RefCell::new(Scopes::new()),
             recording: Cell::new(true),
+            freed: Cell::new(false),
             stop_at_non_finite: Cell::new(false),
             op_times: RefCell::new(None),
         }
@@ -153,6 +155,15 @@ impl<T: Float> Tape<T> {
     /// Without it, [`first_non_finite`](Tape::first_non_finite) finds that op afterwards.
     pub fn stop_at_non_finite(&self, stop: bool) {
         self.stop_at_non_finite.set(stop);
+    }
+
+    #[track_caller]
+    fn assert_not_freed(&self) {
+        assert!(
+            !self.freed.get(),
+            "backward: backward_and_free has given this tape's values away; walk back with backward first, \
+             or compute the loss again on a fresh tape"
+        );
     }
 
     /// Runs `f` without recording: what it computes is a constant to every later `backward`.
@@ -262,7 +273,8 @@ impl<'t, T: Float> Var<'t, T> {
     }
 
     /// [`backward`](Var::backward) for a training step: values and cotangents go back to the pool as soon as
-    /// the walk has passed them, and only the gradients of leaves are returned. The tape is spent afterwards.
+    /// the walk has passed them, and only the gradients of leaves are returned. The tape is spent afterwards: a
+    /// second walk over it panics.
     #[track_caller]
     pub fn backward_and_free(self) -> Gradients<T> {
         self.walk_back(self.seed(), Keep::Leaves, None)
@@ -276,6 +288,7 @@ impl<'t, T: Float> Var<'t, T> {
 
     #[track_caller]
     fn seed(self) -> Tensor<T> {
+        self.tape.assert_not_freed();
         let shape = self.shape();
         assert_eq!(shape.numel(), 1, "backward starts from one number, not from {shape}; see backward_from");
         Tensor::ones(shape)
@@ -283,6 +296,8 @@ impl<'t, T: Float> Var<'t, T> {
 
     #[track_caller]
     fn walk_back(self, seed: Tensor<T>, keep: Keep, mut watch: Option<&mut Watch<'_, T>>) -> Gradients<T> {
+        self.tape.assert_not_freed();
+        self.tape.freed.set(keep == Keep::Leaves);
         let mut nodes = self.tape.nodes.borrow_mut();
         let end = self.index() + 1;
         let shape = nodes[self.index()].value.shape();

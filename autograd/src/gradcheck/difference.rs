@@ -32,7 +32,7 @@ pub fn difference(f: impl Fn(f64) -> f64) -> Difference {
         let (right, left) = (f(step), f(-step));
         let mut current = [0.0; ROWS];
         current[0] = (right - left) / (2.0 * step);
-        let rounding = f64::EPSILON * right.abs().max(left.abs()) / step;
+        let rounding = f64::EPSILON * right.abs().max(left.abs()).max(1.0) / step;
         let mut power = 1.0;
         for column in 1..=row {
             power *= SHRINK * SHRINK;

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! A block of query rows at a time meets the keys up to its last row, so the memory is linear in n and the upper
-//! triangle is skipped but for the blocks on the diagonal. Saved for the way back is one number a row, ln Σ eˢ, from
-//! which P comes again. Batch items are shared out to the threads. (T. Dao et al., "FlashAttention", 2022.)
+//! triangle is skipped but for the blocks on the diagonal. Saved for the way back are two numbers a row, the
+//! largest score and the sum of powers, from which P comes again. Batch items are shared out to the threads. (T. Dao et al., "FlashAttention", 2022.)
 
 use super::MatMul;
 use super::causal_softmax::{Block, PADDING};
@@ -55,15 +55,15 @@ impl Attention {
 
     /// The number of batch items.
     #[track_caller]
-    fn check(&self, qkv: usize, out: usize, log_sum_exp: usize) -> usize {
+    fn check(&self, qkv: usize, out: usize, statistics: usize) -> usize {
         let Attention { n, h, h_kv, d } = *self;
         assert!(
             h_kv > 0 && h.is_multiple_of(h_kv),
             "attention: {h_kv} key heads do not divide {h} query heads"
         );
         let b = qkv / (n * self.row()).max(1);
-        let fits = qkv == b * n * self.row() && out == b * n * h * d && log_sum_exp == b * h * n;
-        assert!(fits, "attention {self:?}: qkv holds {qkv} numbers, out {out}, the row sums {log_sum_exp}");
+        let fits = qkv == b * n * self.row() && out == b * n * h * d && statistics == b * h * n;
+        assert!(fits, "attention {self:?}: qkv holds {qkv} numbers, out {out}, the row sums {statistics}");
         b
     }
 
@@ -82,15 +82,15 @@ impl Attention {
         T::matmul(&plan, &x[rows.start * ld[0]..], y, scores);
     }
 
-    /// out = P·V; saves ln Σ eˢ of each row in `log_sum_exp [b, h, n]`.
-    pub fn forward<T: Float>(&self, qkv: &[T], out: &mut [T], log_sum_exp: &mut [T]) {
+    /// out = P·V; saves the statistics of each row, `[b, h, n]` pairs.
+    pub fn forward<T: Float>(&self, qkv: &[T], out: &mut [T], statistics: &mut [[T; 2]]) {
         let Attention { n, h, d, .. } = *self;
         let (row, scale) = (self.row(), self.scale::<T>());
-        let b = self.check(qkv.len(), out.len(), log_sum_exp.len());
+        let b = self.check(qkv.len(), out.len(), statistics.len());
         if b * n == 0 {
             return;
         }
-        for_each_pair_of_chunks(out, n * h * d, log_sum_exp, h * n, |item, out, log_sum_exp| {
+        for_each_pair_of_chunks(out, n * h * d, statistics, h * n, |item, out, statistics| {
             let qkv = &qkv[item * n * row..][..n * row];
             let mut scores = Buffer::scratch(BLOCK.min(n) * padded(n));
             for head in 0..h {
@@ -100,7 +100,7 @@ impl Attention {
                     let block = Block { first: start, width: end, ld: padded(end), scale };
                     let p = &mut scores[..rows * block.ld];
                     self.scores(&qkv[q..], &qkv[k..], start..end, [row, row], p);
-                    T::causal_softmax(block, p, &mut log_sum_exp[head * n + start..][..rows]);
+                    T::causal_softmax(block, p, &mut statistics[head * n + start..][..rows]);
                     let plan = MatMul { lda: block.ld, ldb: row, ldc: h * d, ..MatMul::new(rows, end, d) };
                     T::matmul(&plan, p, &qkv[v..], &mut out[start * h * d + head * d..]);
                 }
@@ -108,11 +108,11 @@ impl Attention {
         });
     }
 
-    /// The cotangent of qkv, which is overwritten; `out` and `log_sum_exp` are what [`forward`](Self::forward) left.
-    pub fn vjp<T: Float>(&self, qkv: &[T], out: &[T], log_sum_exp: &[T], dout: &[T], dqkv: &mut [T]) {
+    /// The cotangent of qkv, which is overwritten; `out` and `statistics` are what [`forward`](Self::forward) left.
+    pub fn vjp<T: Float>(&self, qkv: &[T], out: &[T], statistics: &[[T; 2]], dout: &[T], dqkv: &mut [T]) {
         let Attention { n, h, d, .. } = *self;
         let (row, scale) = (self.row(), self.scale::<T>());
-        let b = self.check(qkv.len(), out.len(), log_sum_exp.len());
+        let b = self.check(qkv.len(), out.len(), statistics.len());
         assert!(
             dout.len() == out.len() && dqkv.len() == qkv.len(),
             "attention's vjp: a cotangent has its own shape"
@@ -141,8 +141,8 @@ impl Attention {
                         #[inline(always)]
                         || rows::dots(d, h * d, &out[at..], &dout[at..], &mut along[..rows]),
                     );
-                    let log_sums = &log_sum_exp[(item * h + head) * n + start..][..rows];
-                    T::causal_softmax_vjp(block, p, ds, log_sums, &along);
+                    let statistics = &statistics[(item * h + head) * n + start..][..rows];
+                    T::causal_softmax_vjp(block, p, ds, statistics, &along);
                     let q_rows = &qkv[start * row + q..];
                     let dout_rows = &dout[start * h * d + head * d..];
                     let plan = MatMul { lda: block.ld, ldb: row, ldc: row, ..MatMul::new(rows, end, d) };

@@ -1,8 +1,8 @@
 //! The softmax of a block of attention scores, each row up to its own position, forward and back.
 //!
 //! ```text
-//! forward   pᵢⱼ = e^(c·sᵢⱼ − lᵢ) for j ≤ first + i, else 0          lᵢ = ln Σⱼ e^(c·sᵢⱼ), over the same j
-//! back      p again from l;   s̄ᵢⱼ = c·pᵢⱼ·(p̄ᵢⱼ − aᵢ),  aᵢ = Σⱼ p̄ᵢⱼ·pᵢⱼ
+//! forward   pᵢⱼ = e^(c·sᵢⱼ − mᵢ)/Σᵢ for j ≤ first + i, else 0     mᵢ = maxⱼ c·sᵢⱼ,  Σᵢ = Σⱼ e^(c·sᵢⱼ − mᵢ)
+//! back      p again from m and Σ;   s̄ᵢⱼ = c·pᵢⱼ·(p̄ᵢⱼ − aᵢ),  aᵢ = Σⱼ p̄ᵢⱼ·pᵢⱼ
 //! ```
 //!
 //! Rows lie `ld` numbers apart, a multiple of [`PADDING`], so that every register is whole: what is beyond a row's
@@ -45,9 +45,9 @@ impl<T: Float> Block<T> {
         computed
     }
 
-    /// The forward rule for any number, one by one: scores to weights, and l of each row.
-    pub fn forward_textbook(&self, scores: &mut [T], log_sum_exp: &mut [T]) {
-        for (i, (row, log_sum)) in scores.chunks_mut(self.ld).zip(log_sum_exp).enumerate() {
+    /// The forward rule for any number, one by one: scores to weights, and m and Σ of each row.
+    pub fn forward_textbook(&self, scores: &mut [T], statistics: &mut [[T; 2]]) {
+        for (i, (row, saved)) in scores.chunks_mut(self.ld).zip(statistics).enumerate() {
             let (seen, _) = self.columns(i, 1);
             let most =
                 row[..seen].iter().fold(row[0], |most, &x| if x > most { x } else { most }) * self.scale;
@@ -55,16 +55,16 @@ impl<T: Float> Block<T> {
             let total = row[..seen].iter().copied().sum::<T>();
             row[..seen].iter_mut().for_each(|x| *x = *x / total);
             row[seen..self.width.max(seen)].fill(T::ZERO);
-            *log_sum = most + total.ln();
+            *saved = [most, total];
         }
     }
 
     /// The backward rule for any number: scores to weights again, and the weights' cotangents to the scores'.
-    pub fn vjp_textbook(&self, scores: &mut [T], cotangents: &mut [T], log_sum_exp: &[T], along: &[T]) {
+    pub fn vjp_textbook(&self, scores: &mut [T], cotangents: &mut [T], statistics: &[[T; 2]], along: &[T]) {
         for (i, (p, ds)) in scores.chunks_mut(self.ld).zip(cotangents.chunks_mut(self.ld)).enumerate() {
-            let (seen, _) = self.columns(i, 1);
+            let ((seen, _), [most, total]) = (self.columns(i, 1), statistics[i]);
             for (p, ds) in p[..seen].iter_mut().zip(&mut ds[..seen]) {
-                *p = (self.scale * *p - log_sum_exp[i]).exp();
+                *p = (self.scale * *p - most).exp() / total;
                 *ds = self.scale * *p * (*ds - along[i]);
             }
             p[seen..self.width.max(seen)].fill(T::ZERO);
@@ -76,16 +76,16 @@ impl<T: Float> Block<T> {
 struct Forward<'a, T> {
     block: Block<T>,
     scores: &'a mut [T],
-    log_sum_exp: &'a mut [T],
+    statistics: &'a mut [[T; 2]],
 }
 
 impl<T: Simd> Kernel<T> for Forward<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self) {
-        let Forward { block, scores, log_sum_exp } = self;
+        let Forward { block, scores, statistics } = self;
         let scale = L::splat(block.scale);
-        for (i, (row, log_sum)) in scores.chunks_mut(block.ld).zip(log_sum_exp).enumerate() {
+        for (i, (row, saved)) in scores.chunks_mut(block.ld).zip(statistics).enumerate() {
             let computed = block.hide(i, L::N, row);
             let row = &mut row[..computed];
             let mut most = L::load(row);
@@ -104,7 +104,7 @@ impl<T: Simd> Kernel<T> for Forward<'_, T> {
             for x in row.chunks_exact_mut(L::N) {
                 L::load(x).mul(normal).store(x);
             }
-            *log_sum = most + total.ln();
+            *saved = [most, total];
         }
     }
 }
@@ -113,7 +113,7 @@ struct Vjp<'a, T> {
     block: Block<T>,
     scores: &'a mut [T],
     cotangents: &'a mut [T],
-    log_sum_exp: &'a [T],
+    statistics: &'a [[T; 2]],
     along: &'a [T],
 }
 
@@ -121,16 +121,18 @@ impl<T: Simd> Kernel<T> for Vjp<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self) {
-        let Vjp { block, scores, cotangents, log_sum_exp, along } = self;
+        let Vjp { block, scores, cotangents, statistics, along } = self;
         let scale = L::splat(block.scale);
         let rows = scores.chunks_mut(block.ld).zip(cotangents.chunks_mut(block.ld));
         for (i, (p, ds)) in rows.enumerate() {
             let computed = block.hide(i, L::N, p);
             let seen = block.columns(i, L::N).0;
             ds[seen..block.width.max(computed)].fill(T::ZERO);
-            let (shift, along) = (L::splat(log_sum_exp[i]), L::splat(along[i]));
+            let [most, total] = statistics[i];
+            let (shift, along) = (L::splat(most), L::splat(along[i]));
+            let normal = L::splat(T::ONE / total);
             for (p, ds) in p[..computed].chunks_exact_mut(L::N).zip(ds.chunks_exact_mut(L::N)) {
-                let weight = exp(L::load(p).mul(scale).sub(shift));
+                let weight = exp(L::load(p).mul(scale).sub(shift)).mul(normal);
                 weight.store(p);
                 weight.mul(L::load(ds).sub(along)).mul(scale).store(ds);
             }
@@ -139,8 +141,8 @@ impl<T: Simd> Kernel<T> for Vjp<'_, T> {
 }
 
 /// [`Block::forward_textbook`] in registers.
-pub(crate) fn forward<T: Simd>(block: Block<T>, scores: &mut [T], log_sum_exp: &mut [T]) {
-    lanes::dispatch(Forward { block, scores, log_sum_exp });
+pub(crate) fn forward<T: Simd>(block: Block<T>, scores: &mut [T], statistics: &mut [[T; 2]]) {
+    lanes::dispatch(Forward { block, scores, statistics });
 }
 
 /// [`Block::vjp_textbook`] in registers.
@@ -148,8 +150,8 @@ pub(crate) fn vjp<T: Simd>(
     block: Block<T>,
     scores: &mut [T],
     cotangents: &mut [T],
-    log_sum_exp: &[T],
+    statistics: &[[T; 2]],
     along: &[T],
 ) {
-    lanes::dispatch(Vjp { block, scores, cotangents, log_sum_exp, along });
+    lanes::dispatch(Vjp { block, scores, cotangents, statistics, along });
 }

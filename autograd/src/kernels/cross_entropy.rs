@@ -1,26 +1,29 @@
 //! The loss over a vocabulary, from logits, without storing the probabilities.
+//!
+//! ```text
+//! p = eˣ⁻ᵐ/Σ,  m = max x,  Σ = Σⱼ e^(xⱼ−m)        loss of a row with target t = (m − xₜ) + ln Σ
+//! ```
 
-use super::rows::{self, rows_a_piece};
+use super::rows::{max_and_sum, rows_a_piece};
 use super::simd::vectorize;
 use super::threads::for_each_chunk;
 use crate::Float;
 
-/// For logits x `[rows, v]`: ln Σ eˣ of each row, without storing the probabilities. The loss of a row with target t
-/// is `log_sum_exp − x[t]`.
-pub fn log_sum_exp<T: Float>(v: usize, x: &[T], log_sum_exp: &mut [T]) {
+/// For logits x `[rows, v]`: m and Σ of each row.
+pub fn row_statistics<T: Float>(v: usize, x: &[T], statistics: &mut [[T; 2]]) {
     let rows = rows_a_piece(v);
-    for_each_chunk(log_sum_exp, rows, |index, out| {
+    for_each_chunk(statistics, rows, |index, out| {
         for (row, out) in out.iter_mut().enumerate() {
-            *out = rows::log_sum_exp(&x[(index * rows + row) * v..][..v]);
+            *out = max_and_sum(&x[(index * rows + row) * v..][..v]);
         }
     });
 }
 
-/// x̄ = scale·(softmax(x) − onehot(target)), 0 in a row whose target is `None`; overwrites x̄.
+/// x̄ = scale·(p − onehot(target)), 0 in a row whose target is `None`; overwrites x̄.
 pub fn cross_entropy_vjp<T: Float>(
     v: usize,
     x: &[T],
-    log_sum_exp: &[T],
+    statistics: &[[T; 2]],
     target: impl Fn(usize) -> Option<usize> + Sync,
     scale: T,
     dx: &mut [T],
@@ -33,15 +36,13 @@ pub fn cross_entropy_vjp<T: Float>(
                 dx.fill(T::ZERO);
                 continue;
             };
+            let [most, total] = statistics[row];
             dx.copy_from_slice(&x[row * v..][..v]);
-            T::exp_affine(dx, T::ONE, log_sum_exp[row]);
+            T::exp_affine(dx, T::ONE, most);
+            let scale_of_row = scale / total;
             vectorize(
                 #[inline(always)]
-                || {
-                    for dx in &mut *dx {
-                        *dx *= scale;
-                    }
-                },
+                || dx.iter_mut().for_each(|dx| *dx *= scale_of_row),
             );
             dx[target] += -scale;
         }

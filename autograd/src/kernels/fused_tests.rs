@@ -56,22 +56,22 @@ fn attention_is_the_formula_and_its_vjp_is_forward_modes() {
     for (b, n, h, h_kv, d) in [(2, 1, 1, 1, 3), (1, 33, 2, 2, 16), (3, 70, 4, 2, 5), (2, 32, 2, 1, 4)] {
         let at = Attention { n, h, h_kv, d };
         let qkv = numbers(b * n * (h + 2 * h_kv) * d, rng);
-        let (mut out, mut lse) = (vec![0.0; b * n * h * d], vec![0.0; b * h * n]);
-        at.forward(&qkv, &mut out, &mut lse);
+        let (mut out, mut statistics) = (vec![0.0; b * n * h * d], vec![[0.0; 2]; b * h * n]);
+        at.forward(&qkv, &mut out, &mut statistics);
         for (&x, &y) in out.iter().zip(&textbook_attention(&at, &qkv)) {
             close(x, y, 1e-12, "attention");
         }
         let narrow: Vec<f32> = qkv.iter().map(|&x| x as f32).collect();
-        let (mut out32, mut lse32) = (vec![0.0f32; out.len()], vec![0.0f32; lse.len()]);
-        at.forward(&narrow, &mut out32, &mut lse32);
+        let (mut out32, mut saved32) = (vec![0.0f32; out.len()], vec![[0.0f32; 2]; statistics.len()]);
+        at.forward(&narrow, &mut out32, &mut saved32);
         for (&x, &y) in out32.iter().zip(&out) {
             close(f64::from(x), y, 2e-5, "attention at f32");
         }
 
         let (dout, direction) = (numbers(out.len(), rng), numbers(qkv.len(), rng));
         let mut dqkv = vec![f64::NAN; qkv.len()];
-        at.vjp(&qkv, &out, &lse, &dout, &mut dqkv);
-        let (mut forward, mut rest) = (vec![Dual::ZERO; out.len()], vec![Dual::ZERO; lse.len()]);
+        at.vjp(&qkv, &out, &statistics, &dout, &mut dqkv);
+        let (mut forward, mut rest) = (vec![Dual::ZERO; out.len()], vec![[Dual::ZERO; 2]; statistics.len()]);
         at.forward(&dual(&qkv, &direction), &mut forward, &mut rest);
         let tangent: Vec<f64> = forward.iter().map(|y| y.tangent).collect();
         close(dot(&dqkv, &direction), dot(&dout, &tangent), 1e-11, "attention's vjp");
@@ -148,16 +148,16 @@ fn softmax_and_cross_entropy_are_the_formula() {
     let rng = &mut ChaCha8Rng::seed_from_u64(8);
     for (count, v) in [(1, 1), (5, 17), (40, 65), (3, 5000)] {
         let x = numbers(count * v, rng);
-        let (mut y, mut lse, mut dx) = (vec![0.0; x.len()], vec![0.0; count], vec![0.0; x.len()]);
+        let (mut y, mut statistics, mut dx) = (vec![0.0; x.len()], vec![[0.0; 2]; count], vec![0.0; x.len()]);
         rows::softmax(v, &x, &mut y);
-        cross_entropy::log_sum_exp(v, &x, &mut lse);
+        cross_entropy::row_statistics(v, &x, &mut statistics);
         let target = |row: usize| (row % 3 != 2).then_some(row % v);
-        cross_entropy::cross_entropy_vjp(v, &x, &lse, target, 0.25, &mut dx);
+        cross_entropy::cross_entropy_vjp(v, &x, &statistics, target, 0.25, &mut dx);
         let (dy, mut back) = (numbers(x.len(), rng), vec![0.0; x.len()]);
         rows::softmax_vjp(v, &y, &dy, &mut back);
         for row in 0..count {
             let total: f64 = x[row * v..][..v].iter().map(|x| x.exp()).sum();
-            close(lse[row], total.ln(), 1e-13, "log-sum-exp");
+            close(statistics[row][0] + statistics[row][1].ln(), total.ln(), 1e-13, "log-sum-exp");
             let along = dot(&y[row * v..][..v], &dy[row * v..][..v]);
             for i in row * v..(row + 1) * v {
                 let p = x[i].exp() / total;
@@ -173,9 +173,9 @@ fn softmax_and_cross_entropy_are_the_formula() {
 
 #[test]
 fn large_logits_neither_overflow_nor_vanish() {
-    let mut lse = [0.0f32; 2];
-    cross_entropy::log_sum_exp(3, &[1e4, 1e4, -1e4, -1e4, -1e4, -1e4], &mut lse);
-    assert_eq!(lse, [1e4 + 2.0f32.ln(), -1e4 + 3.0f32.ln()]);
+    let mut statistics = [[0.0f32; 2]; 2];
+    cross_entropy::row_statistics(3, &[1e4, 1e4, -1e4, -1e4, -1e4, -1e4], &mut statistics);
+    assert_eq!(statistics, [[1e4, 2.0], [-1e4, 3.0]]);
 }
 
 #[test]
@@ -212,10 +212,10 @@ fn the_bits_of_fused_kernels_do_not_depend_on_the_number_of_threads() {
     let x: Vec<f32> = numbers(4 * 40 * 48, rng).iter().map(|&x| x as f32).collect();
     let all = |threads: usize| {
         threads::set_threads(threads);
-        let (mut out, mut lse, mut dqkv) =
-            (vec![0.0; 4 * 40 * 16], vec![0.0; 4 * 2 * 40], vec![0.0; x.len()]);
-        at.forward(&x, &mut out, &mut lse);
-        at.vjp(&x, &out, &lse, &out, &mut dqkv);
+        let (mut out, mut statistics, mut dqkv) =
+            (vec![0.0; 4 * 40 * 16], vec![[0.0; 2]; 4 * 2 * 40], vec![0.0; x.len()]);
+        at.forward(&x, &mut out, &mut statistics);
+        at.vjp(&x, &out, &statistics, &out, &mut dqkv);
         let (mut y, mut saved) = (vec![0.0; x.len()], vec![[0.0; 2]; 160]);
         norm::layer_norm(&x, &x[..48], None, 1e-5, &mut y, &mut saved);
         let (mut dx, mut dw, mut db, mut partial) =
@@ -225,7 +225,7 @@ fn the_bits_of_fused_kernels_do_not_depend_on_the_number_of_threads() {
         rows::column_sums(&x, false, &mut columns);
         let squares = rows::sum_of_squares(&x, &mut Vec::new());
         let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-        [out, lse, dqkv, y, dx, dw, db, columns, vec![squares]].map(|x| bits(&x))
+        [out, statistics.concat(), dqkv, y, dx, dw, db, columns, vec![squares]].map(|x| bits(&x))
     };
     let one = all(1);
     for n in [2, 3, 4] {

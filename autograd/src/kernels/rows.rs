@@ -131,12 +131,13 @@ pub fn log_softmax<T: Float>(width: usize, x: &[T], y: &mut [T]) {
     for_each_chunk(y, piece, |index, y| {
         let x = &x[index * piece..][..y.len()];
         for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
-            let total = log_sum_exp(x);
+            let [most, total] = max_and_sum(x);
+            let rest = total.ln();
             vectorize(
                 #[inline(always)]
                 || {
                     for (y, &x) in y.iter_mut().zip(x) {
-                        *y = x - total;
+                        *y = (x - most) - rest;
                     }
                 },
             );
@@ -166,12 +167,19 @@ pub fn log_softmax_vjp<T: Float>(width: usize, y: &[T], dy: &[T], dx: &mut [T]) 
     });
 }
 
-/// ln Σ eˣ = m + ln Σ e^(x − m), m = max x, of one row: no power overflows, since none is positive. Over nothing but
-/// −∞ it is −∞.
+/// ln Σ eˣ = m + ln Σ e^(x − m), m = max x, of one row. Over nothing but −∞ it is −∞.
 pub fn log_sum_exp<T: Float>(x: &[T]) -> T {
+    let [most, total] = max_and_sum(x);
+    most + total.ln()
+}
+
+/// m = max x and Σ e^(x − m) of one row: no power overflows, since none is positive. Over nothing but −∞ they are −∞
+/// and 1. (Apart they are exact to the last digits; their combination m + ln Σ, for m near 10⁴, has three digits after
+/// the point at f32.)
+pub fn max_and_sum<T: Float>(x: &[T]) -> [T; 2] {
     const STRIP: usize = 512; // so that the powers need no memory beside the stack's
     if x.iter().all(|x| x.to_f64() == f64::NEG_INFINITY) {
-        return T::from_f64(f64::NEG_INFINITY);
+        return [T::from_f64(f64::NEG_INFINITY), T::ONE];
     }
     let most = vectorize(
         #[inline(always)]
@@ -188,7 +196,7 @@ pub fn log_sum_exp<T: Float>(x: &[T]) -> T {
             || sum(e),
         );
     }
-    most + total.ln()
+    [most, total]
 }
 
 /// y (+)= Σ_rows x for x `[rows, width]`, y `[width]`: a bias's gradient. Columns are shared out, rows go in order.

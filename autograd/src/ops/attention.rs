@@ -8,7 +8,7 @@ use crate::{At, Cotangents, Float, Op, Saved, Tensor, Var};
 /// V̄ = Pᵀ·Ȳ      P̄ = Ȳ·Vᵀ      S̄ = P·(P̄ − Σ Ȳ·Y)/√e      Q̄ = S̄·K      K̄ = S̄ᵀ·Q
 /// ```
 /// for every head, on Q, K and V side by side: `[b, n, (h + 2·h_kv)·e] → [b, n, h·e]`. P is never stored: the
-/// logarithm of each row's sum is, from which P comes again on the way back. Vaswani et al. 2017; Dao et al. 2022.
+/// largest score of each row and its sum of powers are, from which P comes again on the way back. Vaswani et al. 2017; Dao et al. 2022.
 pub struct CausalAttention {
     n_head: usize,
     n_head_kv: usize,
@@ -42,15 +42,18 @@ impl<T: Float> Op<T> for CausalAttention {
     fn forward(&self, x: &[&Tensor<T>], saved: &mut Saved<T>) -> Tensor<T> {
         let (b, kernel) = self.sizes(x[0]);
         let Attention { n, h, d, .. } = kernel;
-        let mut log_sums = Tensor::zeros([b, h, n]); // ln Σ eˢ
-        let y = Tensor::build([b, n, h * d], |y| kernel.forward(x[0].data(), y, log_sums.data_mut()));
-        saved.push(log_sums);
+        let mut statistics = Tensor::zeros([b, h, n, 2]); // m and Σ of each row
+        let y = Tensor::build([b, n, h * d], |y| {
+            kernel.forward(x[0].data(), y, statistics.data_mut().as_chunks_mut().0);
+        });
+        saved.push(statistics);
         y
     }
     fn vjp(&self, at: &At<T>, dx: &mut Cotangents<T>) {
         let (_, kernel) = self.sizes(at.x[0]);
-        let (x, y, log_sums, dy) = (at.x[0].data(), at.y.data(), at.saved[0].data(), at.dy.data());
-        dx.add(0, || Tensor::build(at.x[0].shape(), |dx| kernel.vjp(x, y, log_sums, dy, dx)));
+        let (x, y, dy) = (at.x[0].data(), at.y.data(), at.dy.data());
+        let statistics = at.saved[0].data().as_chunks().0;
+        dx.add(0, || Tensor::build(at.x[0].shape(), |dx| kernel.vjp(x, y, statistics, dy, dx)));
     }
     fn flops(&self, x: &[&Tensor<T>], y: &Tensor<T>) -> u64 {
         let n = x[0].shape()[1];

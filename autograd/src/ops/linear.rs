@@ -7,7 +7,7 @@ use crate::{At, Cotangents, Float, Op, Saved, Shape, Tensor, Var};
 /// ```text
 /// Y = X·W + b          X̄ = Ȳ·Wᵀ      W̄ = Xᵀ·Ȳ      b̄ = Σ_rows Ȳ
 /// ```
-/// Inputs: X `[…, d_in]`, W `[d_in, d_out]`, b `[d_out]`.
+/// Inputs: X `[…, m, d_in]`, W `[d_in, d_out]`, b `[d_out]`.
 pub struct Linear;
 
 impl<T: Float> Op<T> for Linear {
@@ -18,13 +18,13 @@ impl<T: Float> Op<T> for Linear {
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
         let [x, w, b] = x[..] else { unreachable!("linear takes three inputs") };
         let fits = match (&x.shape()[..], &w.shape()[..], &b.shape()[..]) {
-            ([.., k], [d_in, d_out], [biases]) => k == d_in && d_out == biases,
+            ([_, .., k], [d_in, d_out], [biases]) => k == d_in && d_out == biases,
             _ => false,
         };
         let shapes = (x.shape(), w.shape(), b.shape());
         assert!(
             fits,
-            "linear: {} × {} + {}: it takes […, d_in] × [d_in, d_out] + [d_out]",
+            "linear: {} × {} + {}: it takes […, m, d_in] × [d_in, d_out] + [d_out]",
             shapes.0, shapes.1, shapes.2
         );
         let (d_in, d_out) = (w.shape()[0], w.shape()[1]);
@@ -45,7 +45,7 @@ impl<T: Float> Op<T> for Linear {
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// x·W + b: `[…, d_in] × [d_in, d_out] + [d_out] → […, d_out]`; without b it is [`matmul`](Var::matmul).
+    /// x·W + b: `[…, m, d_in] × [d_in, d_out] + [d_out] → […, m, d_out]`; without b it is [`matmul`](Var::matmul).
     ///
     /// # Panics
     /// If the shapes are not those.

@@ -5,9 +5,10 @@ use crate::{At, Cotangents, Float, Op, Saved, Shape, Tensor, Var};
 use std::sync::Arc;
 
 /// ```text
-/// loss = 1/N·Σᵢ (ln Σⱼ e^xᵢⱼ − xᵢ,tᵢ)       x̄ᵢⱼ = ȳ/N·(e^(xᵢⱼ − lseᵢ) − [j = tᵢ])
+/// loss = 1/N·Σᵢ (ln Σⱼ e^xᵢⱼ − xᵢ,tᵢ)       x̄ᵢⱼ = ȳ/N·(e^(xᵢⱼ − mᵢ)/Σᵢ − [j = tᵢ])
 /// ```
-/// over the N rows i whose target tᵢ counts. Only the log-sum-exp of each row is kept, not the probabilities.
+/// over the N rows i whose target tᵢ counts. Only m = max x and Σ = Σⱼ e^(xⱼ − m) of each row are kept, not the
+/// probabilities.
 /// With no such row the mean is 0/0 = NaN.
 pub struct CrossEntropy {
     targets: Arc<[usize]>,
@@ -44,20 +45,22 @@ impl<T: Float> Op<T> for CrossEntropy {
             panic!("cross_entropy: target {} at position {at}: there are {v} classes", targets[at]);
         }
         let x = x[0].data();
-        let log_sums = Tensor::build(rows, |sums| cross_entropy::log_sum_exp(v, x, sums));
-        let losses = (0..targets.len()).filter(|&i| self.counts(targets[i]));
-        let sum: T = losses.map(|i| log_sums.data()[i] - x[i * v + targets[i]]).sum();
-        saved.push(log_sums);
+        let mut statistics = Tensor::zeros([rows.numel(), 2]); // m and Σ of each row
+        cross_entropy::row_statistics(v, x, statistics.data_mut().as_chunks_mut().0);
+        let counting =
+            statistics.data().as_chunks().0.iter().enumerate().filter(|&(i, _)| self.counts(targets[i]));
+        let sum: T = counting.map(|(i, &[most, total])| (most - x[i * v + targets[i]]) + total.ln()).sum();
+        saved.push(statistics);
         Tensor::scalar(sum / self.number_that_count())
     }
     fn vjp(&self, at: &At<T>, dx: &mut Cotangents<T>) {
-        let (x, log_sums) = (at.x[0], at.saved[0].data());
+        let (x, statistics) = (at.x[0], at.saved[0].data().as_chunks().0);
         let v = x.shape()[x.shape().len() - 1];
         let scale = at.dy.item() / self.number_that_count();
         let target = |row: usize| Some(self.targets[row]).filter(|&target| self.counts(target));
         dx.add(0, || {
             Tensor::build(x.shape(), |dx| {
-                cross_entropy::cross_entropy_vjp(v, x.data(), log_sums, target, scale, dx)
+                cross_entropy::cross_entropy_vjp(v, x.data(), statistics, target, scale, dx)
             })
         });
     }

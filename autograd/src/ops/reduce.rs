@@ -130,9 +130,12 @@ impl<T: Float> Op<T> for LogSumExp {
     }
     fn vjp(&self, at: &At<T>, dx: &mut Cotangents<T>) {
         let y = spread(at.y, at.x[0], &self.0);
-        let softmax =
+        let powers =
             at.x[0].zip(&y, |x, y| if x.to_f64() == f64::NEG_INFINITY { T::ZERO } else { (x - y).exp() });
-        dx.add(0, || spread(at.dy, at.x[0], &self.0).zip(&softmax, |dy, p| dy * p));
+        // Σ e^(xᵢ − y) is 1 but for the rounding of y, which may be large beside it.
+        let share =
+            at.dy.zip(&reduce(&powers, &self.0, sum), |dy, sum| if sum == T::ZERO { dy } else { dy / sum });
+        dx.add(0, || powers.zip(&spread(&share, at.x[0], &self.0), |power, share| power * share));
     }
     fn flops(&self, x: &[&Tensor<T>], _: &Tensor<T>) -> u64 {
         3 * x[0].numel() as u64

@@ -2,13 +2,19 @@
 //! checked, and the two lists have to be the same.
 
 use crate::prove::ops_checked_by;
-use crate::{arithmetic, dropout, gather, layout, loss, matmul, norm, pointwise, reduce, select, softmax};
+use crate::{
+    arithmetic, attention, dropout, gather, layout, linear, loss, matmul, norm, pointwise, reduce, select,
+    softmax,
+};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+/// A property test of this suite.
+type Property = fn();
+
 /// Which property test proves the gradient of which ops. A new op adds its line here, and its test.
-const PROVEN: &[(fn(), &[&str])] = &[
+const PROVEN: &[(Property, &[&str])] = &[
     (
         arithmetic::sums_differences_products_and_quotients_have_the_right_gradient_however_they_broadcast,
         &["add", "sub", "mul", "div"],
@@ -41,6 +47,11 @@ const PROVEN: &[(fn(), &[&str])] = &[
         dropout::detach_is_a_constant_in_reverse_and_forward_mode_and_only_differences_see_through_it,
         &["detach"],
     ),
+    (linear::a_linear_layer_has_the_right_gradient_with_and_without_bias, &["linear"]),
+    (
+        attention::causal_attention_has_the_right_gradient_also_where_heads_share_keys_and_values,
+        &["causal_attention"],
+    ),
     (loss::cross_entropy_has_the_right_gradient_also_where_targets_do_not_count, &["cross_entropy"]),
 ];
 
@@ -49,7 +60,7 @@ fn every_op_of_the_crate_has_a_property_test_that_checks_its_gradient() {
     let in_source = ops_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ops"));
     let proven: Vec<Proven> = PROVEN
         .iter()
-        .map(|&(property, ops)| Proven { claimed: names(ops), checked: names(&ops_checked_by(property)) })
+        .map(|&(property, ops)| Proven { claimed: names(ops), checked: names(ops_checked_by(property)) })
         .collect();
     let complaints = compare(&in_source, &proven);
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));

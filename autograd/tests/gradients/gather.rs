@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
 struct Rows {
-    indices: Vec<u32>,
+    indices: Vec<usize>,
     shape: Vec<usize>,
 }
 
@@ -25,7 +25,7 @@ impl Textbook for Rows {
     fn textbook(&self, x: &[Tensor<f64>]) -> Tensor<f64> {
         let width = x[0].shape()[1];
         let shape: Vec<usize> = self.shape.iter().copied().chain([width]).collect();
-        Tensor::from_fn(shape, |i| x[0].at(&[self.indices[i / width] as usize, i % width]))
+        Tensor::from_fn(shape, |i| x[0].at(&[self.indices[i / width], i % width]))
     }
 }
 
@@ -33,7 +33,7 @@ impl Textbook for Rows {
 fn tables() -> impl Strategy<Value = (Rows, Vec<Tensor<f64>>)> {
     (1..=4usize, size(), prop::collection::vec(size(), 0..=2)).prop_flat_map(|(rows, width, shape)| {
         let number = shape.iter().product::<usize>();
-        let indices = prop::collection::vec(0..rows as u32, number);
+        let indices = prop::collection::vec(0..rows, number);
         (indices, tensor_of(&[rows, width], ordinary()))
             .prop_map(move |(indices, table)| (Rows { indices, shape: shape.clone() }, vec![table]))
     })

@@ -11,8 +11,8 @@ use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
 struct CrossEntropy {
-    targets: Vec<u32>,
-    ignore: Option<u32>,
+    targets: Vec<usize>,
+    ignore: Option<usize>,
 }
 
 impl Function for CrossEntropy {
@@ -39,15 +39,15 @@ impl Textbook for CrossEntropy {
         let losses: Vec<f64> = counting
             .map(|(row, &target)| {
                 let row = &x[0].data()[row * v..][..v];
-                let far = row.iter().map(|x| x - row[target as usize]).fold(f64::NEG_INFINITY, f64::max);
-                far + row.iter().map(|x| (x - row[target as usize] - far).exp()).sum::<f64>().ln()
+                let far = row.iter().map(|x| x - row[target]).fold(f64::NEG_INFINITY, f64::max);
+                far + row.iter().map(|x| (x - row[target] - far).exp()).sum::<f64>().ln()
             })
             .collect();
         Tensor::scalar(losses.iter().sum::<f64>() / losses.len() as f64)
     }
 }
 
-const IGNORED: u32 = 99;
+const IGNORED: usize = 99;
 
 /// Logits `[…, v]` with a target for each row; some targets do not count, but never all of them.
 fn logits(
@@ -55,7 +55,7 @@ fn logits(
 ) -> impl Strategy<Value = (CrossEntropy, Vec<Tensor<f64>>)> {
     (prop::collection::vec(1..=3usize, 0..=2), 1..=5usize).prop_flat_map(move |(rows, v)| {
         let number: usize = rows.iter().product();
-        let target = prop_oneof![3 => 0..v as u32, 1 => Just(IGNORED)];
+        let target = prop_oneof![3 => 0..v, 1 => Just(IGNORED)];
         let targets = prop::collection::vec(target, number)
             .prop_filter("a row counts", |targets| targets.iter().any(|&target| target != IGNORED));
         let x = tensor_of(&rows.iter().copied().chain([v]).collect::<Vec<_>>(), numbers.clone());

@@ -12,11 +12,13 @@
 //! documentation promises is asserted exactly. `every_op` fails if an op of the crate is missing here.
 
 mod arithmetic;
+mod attention;
 mod draw;
 mod dropout;
 mod every_op;
 mod gather;
 mod layout;
+mod linear;
 mod loss;
 mod matmul;
 mod norm;
