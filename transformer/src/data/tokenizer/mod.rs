@@ -23,13 +23,7 @@ pub enum Tokenizer {
 }
 
 /// Which tokenizer to make for a text: the values of `--tokenizer`.
-<<<<<<< HEAD
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-=======
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum,
-)]
->>>>>>> 56c9f56 (Prove every op by property tests, the checker by planted bugs, and the tape's promises one by one)
 #[serde(rename_all = "lowercase")]
 pub enum TokenizerKind {
     /// One id for each different character of the text.
