@@ -4,6 +4,9 @@ use autograd::Tensor;
 use safetensors::{Dtype, SafeTensors};
 use std::path::PathBuf;
 
+#[cfg(doctest)]
+mod samples;
+
 /// A file under `tests/fixtures`.
 pub fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)

@@ -1,0 +1,18 @@
+//! Every Rust sample of the README and of the book is a test: `cargo test` compiles and runs them.
+//!
+//! One line a page; `tests/book.rs` fails when a page is missing here.
+
+#[doc = include_str!("../../README.md")]
+mod readme {}
+#[doc = include_str!("../../CONTRIBUTING.md")]
+mod contributing {}
+#[doc = include_str!("../../docs/src/introduction.md")]
+mod introduction {}
+#[doc = include_str!("../../docs/src/reading.md")]
+mod reading {}
+#[doc = include_str!("../../docs/src/tape.md")]
+mod tape {}
+#[doc = include_str!("../../docs/src/gradcheck.md")]
+mod gradcheck {}
+#[doc = include_str!("../../docs/src/transformer.md")]
+mod transformer {}
