@@ -1,6 +1,8 @@
 //! A GPT on the `autograd` crate.
 
 pub mod bench;
+pub mod cli;
+pub mod commands;
 pub mod data;
 pub mod error;
 pub mod files;
@@ -8,6 +10,7 @@ pub mod model;
 pub mod random;
 pub mod run_dir;
 pub mod safetensors;
+pub mod sample;
 pub mod train;
 
 pub use error::{Error, Result};

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! g ← clip·g      m ← β₁·m + (1 − β₁)·g      v ← β₂·v + (1 − β₂)·g²
-//! x ← x − lr·decay·x − lr·(m/(1 − β₁ᵗ)) / (√(v/(1 − β₂ᵗ)) + ε)
+//! x ← x − lr·decay·x − (lr/(1 − β₁ᵗ))·m / (√v/√(1 − β₂ᵗ) + ε)
 //! ```
 //!
 //! (I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization", 2019.)
@@ -59,12 +59,14 @@ impl<T: Float> AdamW<T> {
     fn piece(&self, x: &mut [T], gradient: &[T], m: &mut [T], v: &mut [T]) {
         let AdamW { lr, beta1, beta2, eps, decay, correction1, correction2, clip } = *self;
         let (keep, rest1, rest2) = (T::ONE - lr * decay, T::ONE - beta1, T::ONE - beta2);
+        let (rate, root) = (lr / correction1, T::ONE / correction2.sqrt());
+        let n = x.len();
+        let (gradient, m, v) = (&gradient[..n], &mut m[..n], &mut v[..n]);
         for i in 0..x.len() {
             let g = clip * gradient[i];
             m[i] = beta1 * m[i] + rest1 * g;
             v[i] = beta2 * v[i] + rest2 * g * g;
-            let step = lr * (m[i] / correction1) / ((v[i] / correction2).sqrt() + eps);
-            x[i] = keep * x[i] - step;
+            x[i] = keep * x[i] - rate * m[i] / (v[i].sqrt() * root + eps);
         }
     }
 }

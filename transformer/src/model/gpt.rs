@@ -32,13 +32,32 @@ impl<'t, T: Float> Gpt<Var<'t, T>> {
     /// If n is longer than the context, or a token is not in the vocabulary.
     #[track_caller]
     pub fn logits(&self, tokens: &[usize], shape: [usize; 2], pass: &Pass) -> Var<'t, T> {
+        let x = self.hidden(tokens, shape, pass);
+        let _scope = x.tape().scope("head");
+        x.matmul_tb(self.wte).axes("b n v")
+    }
+
+    /// The last rows of [`logits`](Gpt::logits) alone: tokens `[b, n]` → `[b, v]`.
+    ///
+    /// # Panics
+    /// As `logits`.
+    #[track_caller]
+    pub fn last_logits(&self, tokens: &[usize], shape: [usize; 2], pass: &Pass) -> Var<'t, T> {
+        let x = self.hidden(tokens, shape, pass);
+        let last = x.slice(1, shape[1] - 1..shape[1]).reshape([shape[0], self.config.n_embd]); // [b, d]
+        last.matmul_tb(self.wte)
+    }
+
+    /// All layers and the last norm: tokens `[b, n]` → `[b, n, d]`.
+    #[track_caller]
+    fn hidden(&self, tokens: &[usize], shape: [usize; 2], pass: &Pass) -> Var<'t, T> {
         let mut x = self.embed(tokens, shape, pass);
         for (i, block) in self.blocks.iter().enumerate() {
             let _scope = x.tape().scope(&format!("blocks.{i}"));
             x = block.forward(x, pass).axes("b n d");
         }
         let _scope = x.tape().scope("head");
-        self.norm.forward(x, pass).axes("b n d").matmul_tb(self.wte).axes("b n v")
+        self.norm.forward(x, pass).axes("b n d")
     }
 
     /// The one number: the mean of −ln p(next token) over all tokens of the batch, in nats.

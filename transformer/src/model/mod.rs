@@ -8,6 +8,7 @@
 mod attention;
 mod block;
 mod config;
+mod decoder;
 mod gpt;
 mod huggingface;
 mod init;
@@ -19,6 +20,7 @@ mod pass;
 pub use attention::Attention;
 pub use block::Block;
 pub use config::ModelConfig;
+pub use decoder::Decoder;
 pub use gpt::Gpt;
 pub use linear::Linear;
 pub use mlp::Mlp;

@@ -40,7 +40,7 @@ const LOCK: &str = ".lock";
 const ALL: [&str; 8] = [TRAINER, CONFIG, TOKENIZER, TOKENIZER_CONFIG, MODEL, BEST, OPTIMIZER, METRICS];
 
 /// Which weights of a run to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Weights {
     /// Those of the last checkpoint.
     #[default]

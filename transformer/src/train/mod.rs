@@ -1,7 +1,13 @@
 //! From a model and batches to a better model.
 
 pub mod config;
+pub mod gradient;
 pub mod optimizer;
 pub mod presets;
+mod saving;
 pub mod schedule;
+pub mod session;
 pub mod state;
+pub mod trainer;
+
+pub use saving::load_model;

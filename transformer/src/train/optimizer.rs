@@ -7,9 +7,11 @@
 //! p ← p − η·m̂/(√v̂ + ε),   m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ)
 //! ```
 //!
-//! Kingma & Ba 2015; Loshchilov & Hutter 2019, "Decoupled weight decay regularization", algorithm 2. The order
-//! of operations is PyTorch's.
+//! Kingma & Ba 2015; Loshchilov & Hutter 2019, "Decoupled weight decay regularization", algorithm 2. The loop
+//! over the numbers is a kernel, [`autograd::kernels::adamw`].
 
+use autograd::kernels::adamw::AdamW as Kernel;
+use autograd::kernels::rows::sum_of_squares;
 use autograd::{Float, Tensor};
 
 /// The settings of AdamW.
@@ -64,53 +66,42 @@ impl AdamW {
         assert_eq!(parameters.len(), gradients.len(), "one gradient for each parameter");
         assert_eq!(parameters.len(), moments.mean.len(), "one pair of moments for each parameter");
         let norm = norm(gradients);
-        let clip = self.clip(norm);
-
         moments.updates += 1;
-        let t = moments.updates as f64;
+        let step = self.step::<T>(lr, moments.updates, norm);
         let moments = moments.mean.iter_mut().zip(&mut moments.square);
         for ((p, g), (m, v)) in parameters.into_iter().zip(gradients).zip(moments) {
-            let decay = if decays(p) { 1.0 - lr * self.weight_decay } else { 1.0 };
-            self.update_one(p.data_mut(), g.data(), m.data_mut(), v.data_mut(), lr, t, clip, decay);
+            let decay = if decays(p) { step.decay } else { T::ZERO };
+            Kernel { decay, ..step }.step(p.data_mut(), g.data(), m.data_mut(), v.data_mut());
         }
         norm
+    }
+
+    /// The constants of update number `t`.
+    fn step<T: Float>(&self, lr: f64, t: u64, norm: f64) -> Kernel<T> {
+        let number = T::from_f64;
+        Kernel {
+            lr: number(lr),
+            beta1: number(self.beta1),
+            beta2: number(self.beta2),
+            eps: number(self.eps),
+            decay: number(self.weight_decay),
+            correction1: number(1.0 - self.beta1.powf(t as f64)),
+            correction2: number(1.0 - self.beta2.powf(t as f64)),
+            clip: number(self.clip(norm)),
+        }
     }
 
     /// The factor that shortens gradients of this norm; 10⁻⁶ is added to the norm as PyTorch does.
     fn clip(&self, norm: f64) -> f64 {
         if self.grad_clip > 0.0 { (self.grad_clip / (norm + 1e-6)).min(1.0) } else { 1.0 }
     }
-
-    fn update_one<T: Float>(
-        &self,
-        p: &mut [T],
-        g: &[T],
-        m: &mut [T],
-        v: &mut [T],
-        lr: f64,
-        t: f64,
-        clip: f64,
-        decay: f64,
-    ) {
-        let number = T::from_f64;
-        let (beta1, beta2, eps) = (number(self.beta1), number(self.beta2), number(self.eps));
-        let (rest1, rest2) = (number(1.0 - self.beta1), number(1.0 - self.beta2));
-        let step = number(lr / (1.0 - self.beta1.powf(t)));
-        let correction = number((1.0 - self.beta2.powf(t)).sqrt());
-        let (clip, decay) = (number(clip), number(decay));
-        for i in 0..p.len() {
-            let g = g[i] * clip;
-            m[i] = beta1 * m[i] + rest1 * g;
-            v[i] = beta2 * v[i] + rest2 * g * g;
-            p[i] = decay * p[i] - step * m[i] / (v[i].sqrt() / correction + eps);
-        }
-    }
 }
 
-/// ‖g‖ = √Σ gᵢ², over the entries of all gradients, summed in f64.
+/// ‖g‖ = √Σ gᵢ², over the entries of all gradients.
 pub fn norm<T: Float>(gradients: &[Tensor<T>]) -> f64 {
-    let square = |g: &T| g.to_f64() * g.to_f64();
-    gradients.iter().map(|g| g.data().iter().map(square).sum::<f64>()).sum::<f64>().sqrt()
+    let mut partial = Vec::new();
+    let squares = gradients.iter().map(|g| sum_of_squares(g.data(), &mut partial).to_f64());
+    squares.sum::<f64>().sqrt()
 }
 
 #[cfg(test)]
@@ -147,5 +138,36 @@ mod tests {
         assert_eq!(adamw.clip(0.5), 1.0);
         assert_eq!(AdamW { grad_clip: 0.0, ..PLAIN }.clip(4.0), 1.0);
         assert_eq!(one_update(adamw, 1.0, 4.0, 0.1).1, 4.0, "the norm is the one before clipping");
+    }
+
+    /// Algorithm 2, line by line, at f64.
+    fn textbook(adamw: AdamW, p: &mut [f64], g: &[f64], m: &mut [f64], v: &mut [f64], lr: f64, t: i32) {
+        let norm = g.iter().map(|g| g * g).sum::<f64>().sqrt();
+        let clip = if adamw.grad_clip > 0.0 { (adamw.grad_clip / (norm + 1e-6)).min(1.0) } else { 1.0 };
+        for i in 0..p.len() {
+            let g = g[i] * clip;
+            p[i] -= lr * adamw.weight_decay * p[i];
+            m[i] = adamw.beta1 * m[i] + (1.0 - adamw.beta1) * g;
+            v[i] = adamw.beta2 * v[i] + (1.0 - adamw.beta2) * g * g;
+            let (m, v) = (m[i] / (1.0 - adamw.beta1.powi(t)), v[i] / (1.0 - adamw.beta2.powi(t)));
+            p[i] -= lr * m / (v.sqrt() + adamw.eps);
+        }
+    }
+
+    #[test]
+    fn several_updates_are_the_textbook_algorithm() {
+        let adamw = AdamW { weight_decay: 0.1, grad_clip: 1.0, ..PLAIN };
+        let wave = |phase: f64| (0..20_000).map(|i| (i as f64 * 0.37 + phase).sin()).collect::<Vec<f64>>();
+        let (mut p, mut m, mut v) = (wave(0.0), vec![0.0; 20_000], vec![0.0; 20_000]);
+        let mut fast = Tensor::new([100, 200], &p);
+        let mut moments = Moments::zeros([&fast].into_iter());
+        for t in 1..=5 {
+            let g = wave(f64::from(t));
+            textbook(adamw, &mut p, &g, &mut m, &mut v, 0.01, t);
+            adamw.update(&mut moments, vec![&mut fast], &[Tensor::new([100, 200], g)], 0.01, |_| true);
+        }
+        for (&fast, &p) in fast.data().iter().zip(&p) {
+            approx::assert_relative_eq!(fast, p, epsilon = 1e-13);
+        }
     }
 }

@@ -5,7 +5,7 @@ use crate::model::ModelConfig;
 use serde::{Deserialize, Serialize};
 
 /// A named configuration: the values of `--preset`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
     /// Less than a minute on two cores: 4 layers, 4 heads, 128 wide, context 256.

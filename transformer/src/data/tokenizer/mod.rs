@@ -23,7 +23,9 @@ pub enum Tokenizer {
 }
 
 /// Which tokenizer to make for a text: the values of `--tokenizer`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenizerKind {
     /// One id for each different character of the text.
@@ -39,6 +41,14 @@ impl Tokenizer {
         match kind {
             TokenizerKind::Char => Tokenizer::Characters(Characters::of(text.chars())),
             TokenizerKind::Byte => Tokenizer::Bytes,
+        }
+    }
+
+    /// Which kind it is.
+    pub fn kind(&self) -> TokenizerKind {
+        match self {
+            Tokenizer::Characters(_) => TokenizerKind::Char,
+            Tokenizer::Bytes => TokenizerKind::Byte,
         }
     }
 

@@ -1,0 +1,181 @@
+//! The command line: nanoGPT's flags, spelled `--n_layer` or `--n-layer`.
+//!
+//! Each command is a module of [`commands`](crate::commands), with its flags beside what it does. Whatever is wrong with
+//! the flags is told by `clap`, with a suggestion where there is one, and ends the program with the exit code 2.
+
+use crate::commands::{eval, sample, train};
+use crate::error::Result;
+use clap::{ArgAction, Command, FromArgMatches, Subcommand};
+use std::ffi::OsString;
+
+const EXAMPLES: &str = "\
+Examples:
+  transformer                                          train the demo on the embedded corpus `stories`
+  transformer train --preset char --data input.txt     train nanoGPT's character model on a text
+  transformer train --resume --out_dir runs/char       go on with a run that was stopped
+  transformer sample --from runs/char --start \"ROMEO:\" let a trained model write
+  transformer eval --from runs/char                    measure its loss on the whole validation part
+
+`transformer COMMAND --help` shows the flags of a command. Flags can be spelled --n_layer or --n-layer.";
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    /// Train a model on a text, or go on with a run
+    Train(Box<train::Flags>),
+    /// Let a trained model write
+    Sample(sample::Flags),
+    /// Measure the loss of a trained model on a whole text
+    Eval(eval::Flags),
+}
+
+/// Reads the command line and does what it says; no arguments are `train --preset demo`.
+///
+/// # Errors
+/// Those of the command. (A command line that cannot be read ends the program, with the exit code 2.)
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
+    match parse(arguments).unwrap_or_else(|error| error.exit()) {
+        Task::Train(flags) => train::run(&flags),
+        Task::Sample(flags) => sample::run(&flags),
+        Task::Eval(flags) => eval::run(&flags),
+    }
+}
+
+/// Reads the command line, the program's name first.
+///
+/// # Errors
+/// If a flag is unknown or its value is wrong, or help was asked for.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Task, clap::Error> {
+    let matches = command().try_get_matches_from(arguments)?;
+    match matches.subcommand() {
+        Some(_) => Task::from_arg_matches(&matches),
+        None => Ok(Task::Train(Box::default())),
+    }
+}
+
+fn command() -> Command {
+    let program = Command::new("transformer")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Trains a GPT from scratch, on this machine, in code that one can read")
+        .after_help(EXAMPLES);
+    Task::augment_subcommands(program).mut_subcommands(|command| command.mut_args(lenient))
+}
+
+/// Lets a flag be spelled with hyphens too, and its value be negative: that it must not be is for us to say.
+fn lenient(flag: clap::Arg) -> clap::Arg {
+    let hyphens = flag.get_long().filter(|name| name.contains('_')).map(|name| name.replace('_', "-"));
+    let flag =
+        if matches!(flag.get_action(), ArgAction::Set) { flag.allow_negative_numbers(true) } else { flag };
+    flag.aliases(hyphens)
+}
+
+/// A size: a whole number from 1 on.
+pub(crate) fn size(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("give a whole number from 1 on".into()),
+        Ok(size) => Ok(size),
+    }
+}
+
+/// A count: a whole number from 0 on.
+pub(crate) fn count(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "give a whole number from 0 on".into())
+}
+
+/// A real number.
+pub(crate) fn number(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|x: &f64| x.is_finite()).ok_or_else(|| "give a number".into())
+}
+
+/// `true` or `false`, as Python (and so nanoGPT) spells it too.
+pub(crate) fn truth(text: &str) -> Result<bool, String> {
+    match text {
+        "true" | "True" => Ok(true),
+        "false" | "False" => Ok(false),
+        _ => Err("give true or false".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(line: &str) -> Result<Task, clap::Error> {
+        parse(line.split(' ').map(OsString::from))
+    }
+
+    fn error(words: &str) -> (i32, String) {
+        let error = line(words).unwrap_err();
+        (error.exit_code(), error.to_string())
+    }
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn no_arguments_train_the_demo() {
+        let Task::Train(flags) = line("transformer").unwrap() else { panic!("it must train") };
+        assert_eq!(*flags, train::Flags::default());
+    }
+
+    #[test]
+    fn underscores_and_hyphens_are_the_same_flag() {
+        for spelling in ["--n_layer=3", "--n-layer=3", "--n_layer 3", "--n-layer 3"] {
+            let Task::Train(flags) = line(&format!("transformer train {spelling}")).unwrap() else {
+                panic!()
+            };
+            assert_eq!(flags.n_layer, Some(3), "{spelling}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_flag_is_an_error_with_a_suggestion() {
+        let (code, message) = error("transformer train --n_layers 3");
+        assert_eq!(code, 2);
+        assert!(message.contains("'--n_layers'") && message.contains("'--n_layer'"), "{message}");
+    }
+
+    #[test]
+    fn an_unknown_preset_or_command_is_an_error_with_a_suggestion() {
+        let (code, message) = error("transformer train --preset chars");
+        assert_eq!(code, 2);
+        assert!(message.contains("'chars'") && message.contains("'char'"), "{message}");
+        let (code, message) = error("transformer trian");
+        assert_eq!(code, 2);
+        assert!(message.contains("'trian'") && message.contains("'train'"), "{message}");
+    }
+
+    #[test]
+    fn a_size_that_is_zero_negative_or_no_number_is_refused_by_its_flag() {
+        for value in ["0", "-3", "x", "2.5", "99999999999999999999"] {
+            let (code, message) = error(&format!("transformer train --n_layer {value}"));
+            assert_eq!(code, 2);
+            assert!(
+                message.contains("--n_layer") && message.contains("a whole number from 1 on"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn truth_is_spelled_as_in_python_or_left_out() {
+        for (spelling, bias) in [("--bias=True", true), ("--bias false", false), ("--bias", true)] {
+            let Task::Train(flags) = line(&format!("transformer train {spelling}")).unwrap() else {
+                panic!()
+            };
+            assert_eq!(flags.bias, Some(bias), "{spelling}");
+        }
+        assert!(error("transformer train --bias=maybe").1.contains("give true or false"));
+    }
+
+    #[test]
+    fn help_shows_examples_and_every_command() {
+        let (code, message) = error("transformer --help");
+        assert_eq!(code, 0);
+        for word in ["train", "sample", "eval", "Examples:", "--preset char"] {
+            assert!(message.contains(word), "{word} in {message}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! `eval`: the loss of a trained model on a whole text.
+
+use super::screen::thousands;
+use super::text::text_at;
+use super::use_threads;
+use crate::cli::size;
+use crate::data::batches::in_order;
+use crate::data::dataset::Dataset;
+use crate::error::Result;
+use crate::run_dir::{RunDir, Weights};
+use crate::train::load_model;
+use crate::train::trainer::mean_loss;
+use clap::Args;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  transformer eval                                     runs/demo on the validation part of its own text
+  transformer eval --from runs/char --weights best
+  transformer eval --from runs/char --data other.txt   on another text: its last tenth";
+
+/// The flags of `eval`.
+#[derive(Debug, Clone, PartialEq, Args)]
+#[command(rename_all = "snake_case", after_help = EXAMPLES)]
+pub struct Flags {
+    /// The directory of the run
+    #[arg(long, alias = "out_dir", value_name = "DIR", default_value = "runs/demo")]
+    pub from: PathBuf,
+    /// Which checkpoint
+    #[arg(long, value_enum, default_value_t)]
+    pub weights: Weights,
+    /// Another text than the run's own
+    #[arg(long, value_name = "FILE")]
+    pub data: Option<PathBuf>,
+    /// Windows in a batch
+    #[arg(long, value_name = "N", value_parser = size)]
+    pub batch_size: Option<usize>,
+    /// The threads to compute with [default: one a physical core]
+    #[arg(long, value_name = "N", value_parser = size)]
+    pub threads: Option<usize>,
+}
+
+/// Prints the loss, each token of the validation part counted once.
+///
+/// # Errors
+/// If the run or the text is missing or damaged, or the text has a character that the run does not know.
+pub fn run(flags: &Flags) -> Result<()> {
+    use_threads(flags.threads);
+    let run = RunDir::open(&flags.from)?;
+    let (config, tokenizer) = run.description()?;
+    let model = load_model(&run.weights(flags.weights)?, &config)?;
+    let trained = run.trainer_state()?.config;
+    let dataset = Dataset::new(&text_at(flags.data.as_deref(), &trained)?, &tokenizer, config.block_size)?;
+    let batch_size = flags.batch_size.unwrap_or(trained.batch_size);
+    let loss = mean_loss(&model, in_order(&dataset.validation, batch_size, config.block_size));
+    println!(
+        "validation loss {loss:.4} nats a {} ({:.3} bits, perplexity {:.3}) on {} tokens of {}",
+        tokenizer.unit(),
+        loss / std::f64::consts::LN_2,
+        loss.exp(),
+        thousands(dataset.validation.len() as f64),
+        dataset.name
+    );
+    if let Some(floor) = dataset.floor {
+        println!("the floor is {floor:.4}: {:.4} above it", loss - floor);
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! `sample`: lets a trained model write.
+
+use super::use_threads;
+use crate::cli::{count, number, size};
+use crate::error::{Error, Result};
+use crate::random::{Purpose, generator};
+use crate::run_dir::{RunDir, Weights};
+use crate::sample::{Sampling, generate};
+use crate::train::load_model;
+use clap::Args;
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  transformer sample                                        from runs/demo
+  transformer sample --from runs/char --start \"ROMEO:\" --num_samples 1
+  transformer sample --from runs/char --start FILE:prompt.txt --temperature 0.5
+  transformer sample --from runs/char --temperature 0       always the likeliest token";
+
+/// The flags of `sample`.
+#[derive(Debug, Clone, PartialEq, Args)]
+#[command(rename_all = "snake_case", after_help = EXAMPLES)]
+pub struct Flags {
+    /// The directory of the run
+    #[arg(long, alias = "out_dir", value_name = "DIR", default_value = "runs/demo")]
+    pub from: PathBuf,
+    /// Which checkpoint
+    #[arg(long, value_enum, default_value_t)]
+    pub weights: Weights,
+    /// What the text begins with, or FILE:path for the content of a file [default: a line's end]
+    #[arg(long, value_name = "TEXT")]
+    pub start: Option<String>,
+    /// Texts to write, one after the other
+    #[arg(long, value_name = "N", value_parser = count, default_value = "10")]
+    pub num_samples: usize,
+    /// Tokens to add to each
+    #[arg(long, value_name = "N", value_parser = count, default_value = "500")]
+    pub max_new_tokens: usize,
+    /// Above 1 more surprising, below 1 less; 0 takes the likeliest token
+    #[arg(long, value_name = "X", value_parser = number, default_value = "0.8")]
+    pub temperature: f64,
+    /// Draw from the k likeliest tokens
+    #[arg(long, value_name = "K", value_parser = size, default_value = "200")]
+    pub top_k: usize,
+    /// Draw from the likeliest tokens that hold this probability together
+    #[arg(long, value_name = "P", value_parser = number, default_value = "1.0")]
+    pub top_p: f64,
+    /// Governs what is drawn
+    #[arg(long, value_name = "N", default_value = "1337")]
+    pub seed: u64,
+    /// The threads to compute with [default: one a physical core]
+    #[arg(long, value_name = "N", value_parser = size)]
+    pub threads: Option<usize>,
+}
+
+/// Writes to the standard output, token by token.
+///
+/// # Errors
+/// If the run is missing or damaged, the prompt has an unknown character, or a number is out of its range.
+pub fn run(flags: &Flags) -> Result<()> {
+    check(flags)?;
+    use_threads(flags.threads);
+    let run = RunDir::open(&flags.from)?;
+    let (config, tokenizer) = run.description()?;
+    let model = load_model(&run.weights(flags.weights)?, &config)?;
+    let prompt = match &flags.start {
+        Some(start) => tokenizer.encode(&content(start)?).map_err(|error| error.at("--start"))?,
+        None => tokenizer.encode("\n").unwrap_or(vec![0]),
+    };
+    if prompt.is_empty() {
+        return Err(Error::new("a text begins with at least one character").at("--start"));
+    }
+    let sampling = Sampling { temperature: flags.temperature, top_k: Some(flags.top_k), top_p: flags.top_p };
+    let mut random = generator(flags.seed, Purpose::Sampling);
+    let mut out = std::io::stdout();
+    for _ in 0..flags.num_samples {
+        let mut texts = [prompt.clone()];
+        let mut stream = tokenizer.stream();
+        let mut broken = None;
+        let mut write = |text: &str| {
+            if broken.is_none() {
+                broken = out.write_all(text.as_bytes()).and_then(|()| out.flush()).err();
+            }
+        };
+        prompt.iter().for_each(|&id| write(&stream.push(id)));
+        generate(&model, &mut texts, flags.max_new_tokens, &sampling, &mut random, |_, id| {
+            write(&stream.push(id));
+        });
+        write(&stream.finish());
+        write("\n---------------\n");
+        match broken {
+            // Whoever reads has read enough, as `head` does.
+            Some(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            Some(error) => return Err(Error::io("write", "the standard output", &error)),
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+/// The prompt itself, or that of the file that it names.
+fn content(start: &str) -> Result<String> {
+    let Some(path) = start.strip_prefix("FILE:") else { return Ok(start.to_owned()) };
+    fs::read_to_string(path).map_err(|error| match error.kind() {
+        ErrorKind::InvalidData => Error::new("this is no text in UTF-8").in_file(path).at("--start"),
+        _ => Error::io("read", path, &error),
+    })
+}
+
+fn check(flags: &Flags) -> Result<()> {
+    let fits = |flag: &str, fits: bool, range: &str| match fits {
+        true => Ok(()),
+        false => Err(Error::new(format!("it has to be {range}"))
+            .at(flag)
+            .way_out(format!("give a number {range}"))),
+    };
+    fits("--temperature", flags.temperature >= 0.0, "from 0 on")?;
+    fits("--top_p", flags.top_p > 0.0 && flags.top_p <= 1.0, "above 0 and at most 1")
+}

@@ -1,0 +1,186 @@
+//! Sampling: from logits to the next token, over and over.
+//!
+//! ```text
+//! p ∝ e^(logit/temperature)       then only the k likeliest tokens       then only the likeliest that hold p together
+//! ```
+//!
+//! Fan et al. 2018 (top-k); Holtzman et al. 2020, "The curious case of neural text degeneration" (top-p).
+
+use crate::model::{Decoder, Gpt, Pass};
+use crate::random::unit;
+use autograd::{Tape, Tensor};
+use rand_chacha::ChaCha8Rng;
+
+/// How the next token is drawn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sampling {
+    /// Above 1 the rare tokens become likelier, below 1 rarer; 0 takes the likeliest token.
+    pub temperature: f64,
+    /// Only the k likeliest tokens.
+    pub top_k: Option<usize>,
+    /// Only the likeliest tokens that together have at least this probability.
+    pub top_p: f64,
+}
+
+impl Default for Sampling {
+    /// The model's own distribution.
+    fn default() -> Self {
+        Sampling { temperature: 1.0, top_k: None, top_p: 1.0 }
+    }
+}
+
+impl Sampling {
+    /// Draws a token from logits `[v]`; of tokens that are equally likely the smaller id counts as likelier.
+    pub fn choose(&self, logits: &[f32], random: &mut ChaCha8Rng) -> usize {
+        let mut order: Vec<usize> = (0..logits.len()).collect();
+        order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
+        if self.temperature == 0.0 {
+            return order[0];
+        }
+        order.truncate(self.top_k.unwrap_or(logits.len()).max(1));
+        let largest = f64::from(logits[order[0]]);
+        let weight = |&token: &usize| ((f64::from(logits[token]) - largest) / self.temperature).exp();
+        let mut weights: Vec<f64> = order.iter().map(weight).collect();
+        let total: f64 = weights.iter().sum();
+        let mut held = 0.0;
+        let enough = weights.iter().position(|weight| {
+            held += weight;
+            held >= self.top_p * total
+        });
+        weights.truncate(enough.map_or(weights.len(), |last| last + 1));
+        let mut left = unit(random) * weights.iter().sum::<f64>();
+        for (&token, weight) in order.iter().zip(&weights) {
+            left -= weight;
+            if left < 0.0 {
+                return token;
+            }
+        }
+        order[weights.len() - 1]
+    }
+}
+
+/// Continues texts of one length side by side by `new` tokens each, and calls `token(text, id)` for each one that is
+/// drawn. Beyond the context only the last `block_size` tokens are seen, as in training.
+///
+/// # Panics
+/// If a text is empty, or the texts are of different lengths.
+pub fn generate(
+    model: &Gpt<Tensor<f32>>,
+    texts: &mut [Vec<usize>],
+    new: usize,
+    sampling: &Sampling,
+    random: &mut ChaCha8Rng,
+    mut token: impl FnMut(usize, usize),
+) {
+    let context = model.config.block_size;
+    let Some(length) = texts.first().map(Vec::len) else { return };
+    assert!(length > 0 && texts.iter().all(|text| text.len() == length), "texts begin with the same length");
+    let v = model.config.vocab_size;
+    let mut decoder = Decoder::new(model, texts.len());
+    for i in 0..new {
+        let seen = length + i;
+        let logits = if seen <= context {
+            let mut logits = Vec::new();
+            for at in decoder.length()..seen {
+                logits = decoder.push(&texts.iter().map(|text| text[at]).collect::<Vec<_>>());
+            }
+            logits
+        } else {
+            // Every position has moved by one: nothing that was kept still holds.
+            last_logits(model, texts, context)
+        };
+        for (row, text) in texts.iter_mut().enumerate() {
+            let id = sampling.choose(&logits[row * v..][..v], random);
+            text.push(id);
+            token(row, id);
+        }
+    }
+}
+
+/// The logits after the last token of each text, of which the last `window` tokens are seen: `[rows, v]`.
+fn last_logits(model: &Gpt<Tensor<f32>>, texts: &[Vec<usize>], window: usize) -> Vec<f32> {
+    let n = window.min(texts[0].len());
+    let tokens: Vec<usize> = texts.iter().flat_map(|text| text[text.len() - n..].iter().copied()).collect();
+    let tape = Tape::new();
+    let logits = tape.no_grad(|| model.on(&tape).last_logits(&tokens, [texts.len(), n], &Pass::evaluation()));
+    logits.value().data().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ModelConfig;
+    use crate::random::{Purpose, generator};
+
+    const LOGITS: [f32; 4] = [1.0, 3.0, 2.0, -1.0];
+
+    fn drawn(sampling: Sampling) -> [usize; 4] {
+        let mut random = generator(7, Purpose::Sampling);
+        let mut counts = [0; 4];
+        (0..20_000).for_each(|_| counts[sampling.choose(&LOGITS, &mut random)] += 1);
+        counts
+    }
+
+    #[test]
+    fn tokens_are_drawn_as_often_as_their_probability_says() {
+        for temperature in [0.5, 1.0, 2.0] {
+            let powers = LOGITS.map(|x| (f64::from(x) / temperature).exp());
+            let total: f64 = powers.iter().sum();
+            let counts = drawn(Sampling { temperature, ..Sampling::default() });
+            for (count, power) in counts.iter().zip(powers) {
+                let p = power / total;
+                let deviation = (20_000.0 * p * (1.0 - p)).sqrt();
+                assert!(
+                    (*count as f64 - 20_000.0 * p).abs() < 5.0 * deviation,
+                    "{counts:?} at {temperature}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn at_temperature_zero_the_likeliest_token_is_taken() {
+        assert_eq!(drawn(Sampling { temperature: 0.0, ..Sampling::default() }), [0, 20_000, 0, 0]);
+    }
+
+    #[test]
+    fn top_k_keeps_the_k_likeliest() {
+        let counts = drawn(Sampling { top_k: Some(2), ..Sampling::default() });
+        assert!(counts[1] > counts[2] && counts[2] > 0, "{counts:?}");
+        assert_eq!((counts[0], counts[3]), (0, 0));
+    }
+
+    #[test]
+    fn top_p_keeps_the_likeliest_that_hold_p_together() {
+        // The probabilities are 0.66, 0.24, 0.09 and 0.01.
+        assert_eq!(drawn(Sampling { top_p: 0.6, ..Sampling::default() }), [0, 20_000, 0, 0]);
+        let counts = drawn(Sampling { top_p: 0.8, ..Sampling::default() });
+        assert!(counts[1] > 0 && counts[2] > 0 && counts[0] == 0 && counts[3] == 0, "{counts:?}");
+    }
+
+    #[test]
+    fn with_the_cache_and_without_it_the_same_tokens_are_written() {
+        let config = ModelConfig {
+            n_layer: 2,
+            n_head: 2,
+            n_embd: 32,
+            block_size: 24,
+            vocab_size: 17,
+            ..ModelConfig::default()
+        };
+        let model = Gpt::<Tensor<f32>>::init(&config, 5);
+        let sampling = Sampling { temperature: 1.0, top_k: Some(9), top_p: 0.95 };
+        let start = vec![vec![3, 1, 4], vec![1, 5, 9]];
+        let mut cached = start.clone();
+        generate(&model, &mut cached, 60, &sampling, &mut generator(2, Purpose::Sampling), |_, _| {});
+
+        let (mut plain, mut random) = (start, generator(2, Purpose::Sampling));
+        for _ in 0..60 {
+            let logits = last_logits(&model, &plain, 24);
+            for (text, logits) in plain.iter_mut().zip(logits.chunks(17)) {
+                text.push(sampling.choose(logits, &mut random));
+            }
+        }
+        assert_eq!(cached, plain);
+    }
+}

@@ -1,0 +1,105 @@
+//! From a trainer to the files of a checkpoint, and back.
+
+use super::config::TrainConfig;
+use super::optimizer::Moments;
+use super::state::{Best, DataIdentity, TrainerState};
+use super::trainer::Trainer;
+use crate::data::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::model::{Gpt, ModelConfig};
+use crate::random::Purpose;
+use crate::run_dir::checkpoint::Checkpoint;
+use crate::run_dir::metrics::Metrics;
+use crate::run_dir::{RunDir, Weights};
+use crate::safetensors::{Named, TensorFile};
+use autograd::Tensor;
+use std::collections::BTreeMap;
+
+impl Trainer {
+    /// Saves everything that is needed to go on; the weights also as the best ones, if they are.
+    ///
+    /// # Errors
+    /// If the disk is full or the directory cannot be written; the checkpoint before is then intact.
+    pub fn save(&self, run: &RunDir, best: Option<Best>, is_best: bool, metrics: &mut Metrics) -> Result<()> {
+        let generators = BTreeMap::from([(Purpose::Batches, self.batches.position())]);
+        let state = TrainerState {
+            step: self.step,
+            generators,
+            best,
+            data: DataIdentity::of(&self.dataset),
+            config: self.config.clone(),
+        };
+        let parameters = self.model.parameters();
+        let model: Vec<Named> = parameters.iter().map(|(name, tensor)| named(name, tensor)).collect();
+        let names: Vec<[String; 2]> = parameters.iter().map(|(name, _)| moment_names(name)).collect();
+        let moments = self.moments.mean.iter().zip(&self.moments.square).zip(&names);
+        let optimizer: Vec<Named> =
+            moments.flat_map(|((m, v), [m_name, v_name])| [named(m_name, m), named(v_name, v)]).collect();
+        run.save(&Checkpoint { state: &state, model: &model, optimizer: &optimizer, is_best }, metrics)
+    }
+
+    /// The trainer as it was at the run's last checkpoint, under a configuration that may have changed meanwhile.
+    ///
+    /// # Errors
+    /// If the text is another one, or a file is damaged or of another shape.
+    pub fn restore(run: &RunDir, config: TrainConfig, dataset: Dataset) -> Result<(Self, TrainerState)> {
+        let state = run.trainer_state()?;
+        state.data.check(&dataset)?;
+        let mut trainer = Trainer::new(config, dataset)?;
+        trainer.model = load_model(&run.weights(Weights::Last)?, &trainer.config.model)?;
+        trainer.moments = load_moments(&run.optimizer()?, &trainer.model, state.step)?;
+        let position = state.generators.get(&Purpose::Batches).ok_or_else(|| {
+            Error::new("the position in the stream of batches is missing")
+                .in_file(run.path().join("trainer.json"))
+                .at("generators")
+                .way_out("restore the file from a copy, or start the run anew with --overwrite")
+        })?;
+        trainer.batches.seek(*position);
+        trainer.step = state.step;
+        Ok((trainer, state))
+    }
+}
+
+/// Reads a model of the given shape.
+///
+/// # Errors
+/// If a tensor is missing, of another shape, or not expected.
+pub fn load_model(file: &TensorFile, config: &ModelConfig) -> Result<Gpt<Tensor<f32>>> {
+    let shapes = Gpt::<Tensor<f32>>::init(config, 0);
+    let parameters = shapes.parameters();
+    file.check(parameters.iter().map(|(name, tensor)| (name.as_str(), &tensor.shape()[..])))?;
+    let mut failed = Ok(());
+    let model = shapes.map(&mut |name, tensor: &Tensor<f32>| match file.f32(name, tensor.shape()) {
+        Ok(numbers) => Tensor::new(tensor.shape(), numbers),
+        Err(error) => {
+            failed = Err(error);
+            tensor.clone()
+        }
+    });
+    failed.map(|()| model)
+}
+
+fn load_moments(file: &TensorFile, model: &Gpt<Tensor<f32>>, step: usize) -> Result<Moments<f32>> {
+    let parameters = model.parameters();
+    let names: Vec<[String; 2]> = parameters.iter().map(|(name, _)| moment_names(name)).collect();
+    let expected = parameters.iter().zip(&names);
+    file.check(expected.flat_map(|((_, tensor), [m, v])| {
+        [(m.as_str(), &tensor.shape()[..]), (v.as_str(), &tensor.shape()[..])]
+    }))?;
+    let mut moments = Moments { updates: step as u64, mean: Vec::new(), square: Vec::new() };
+    for ((_, tensor), [m, v]) in parameters.iter().zip(&names) {
+        let read = |name: &str| Ok(Tensor::new(tensor.shape(), file.f32(name, tensor.shape())?));
+        moments.mean.push(read(m)?);
+        moments.square.push(read(v)?);
+    }
+    Ok(moments)
+}
+
+fn named<'a>(name: &'a str, tensor: &'a Tensor<f32>) -> Named<'a> {
+    Named::f32(name, tensor.shape(), tensor.data())
+}
+
+/// The names of m and v of a parameter, as PyTorch's optimiser calls them.
+fn moment_names(parameter: &str) -> [String; 2] {
+    [format!("{parameter}.exp_avg"), format!("{parameter}.exp_avg_sq")]
+}

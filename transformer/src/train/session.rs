@@ -1,0 +1,121 @@
+//! A training session: updates, evaluations, lines of metrics and checkpoints, until the last step or until asked to
+//! stop.
+
+use super::state::Best;
+use super::trainer::{Trainer, Update};
+use crate::error::Result;
+use crate::run_dir::RunDir;
+use crate::run_dir::metrics::{Measurement, Metrics};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// A trainer that writes into the directory of a run.
+pub struct Session {
+    /// What is trained.
+    pub trainer: Trainer,
+    run: RunDir,
+    metrics: Metrics,
+    best: Option<Best>,
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// All updates are done.
+    Done,
+    /// It was asked to stop; the checkpoint is of the last update.
+    Stopped,
+}
+
+/// What the session tells while it goes on.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress<'a> {
+    /// What the last update did.
+    pub update: &'a Update,
+    /// The line that was written to `metrics.jsonl`, if this step has one.
+    pub line: Option<&'a Measurement>,
+}
+
+impl Session {
+    /// Begins a new run: saves the untrained model, which also finds out at once whether the directory can be written.
+    ///
+    /// # Errors
+    /// If it cannot.
+    pub fn begin(trainer: Trainer, run: RunDir) -> Result<Self> {
+        let mut metrics = run.metrics_after(0)?;
+        trainer.save(&run, None, false, &mut metrics)?;
+        Ok(Session { trainer, run, metrics, best: None })
+    }
+
+    /// Goes on with a run from its last checkpoint.
+    ///
+    /// # Errors
+    /// If `metrics.jsonl` is damaged or cannot be written.
+    pub fn resume(trainer: Trainer, run: RunDir, best: Option<Best>) -> Result<Self> {
+        let metrics = run.metrics_after(trainer.step())?;
+        Ok(Session { trainer, run, metrics, best })
+    }
+
+    /// The best evaluation so far.
+    pub fn best(&self) -> Option<Best> {
+        self.best
+    }
+
+    /// Trains to the last step, or until `stop` is set: the update that runs is then finished and saved.
+    ///
+    /// # Errors
+    /// If the loss is no longer a number, or the disk is full: the last checkpoint is intact.
+    pub fn train(
+        &mut self,
+        stop: &AtomicBool,
+        mut watch: impl FnMut(&Trainer, Progress) -> Result<()>,
+    ) -> Result<End> {
+        let mut since = (Instant::now(), self.trainer.step());
+        while self.trainer.step() < self.trainer.config.max_iters {
+            let update = self.trainer.update().map_err(|error| {
+                let saved = self.run.trainer_state().map_or(0, |state| state.step);
+                error.in_file(self.run.path()).way_out(format!(
+                    "the checkpoint of step {saved} is intact: go on from it by --resume with a lower \
+                     --learning_rate or a longer --warmup_iters"
+                ))
+            })?;
+            let (step, config) = (self.trainer.step(), &self.trainer.config);
+            let (last, asked) = (step == config.max_iters, stop.load(Ordering::Relaxed));
+            let evaluated = last || step.is_multiple_of(config.eval_interval);
+            let written = evaluated || step.is_multiple_of(config.log_interval) || step == 1;
+            let line = written.then(|| {
+                let (start, from) = since;
+                let tokens = (step - from) * config.tokens_per_update();
+                let tokens_per_second = tokens as f64 / start.elapsed().as_secs_f64();
+                let val_loss = match (last, evaluated) {
+                    (true, _) => Some(self.trainer.whole_loss()),
+                    (_, true) => Some(self.trainer.estimate_loss()),
+                    _ => None,
+                };
+                since = (Instant::now(), step);
+                let Update { loss: train_loss, lr, grad_norm } = update;
+                let floor = self.trainer.dataset.floor;
+                Measurement { step, train_loss, val_loss, lr, grad_norm, tokens_per_second, floor }
+            });
+            if let Some(line) = &line {
+                self.metrics.append(line)?;
+            }
+            if evaluated || asked {
+                self.checkpoint(line.as_ref().and_then(|line| line.val_loss))?;
+            }
+            watch(&self.trainer, Progress { update: &update, line: line.as_ref() })?;
+            if asked && !last {
+                return Ok(End::Stopped);
+            }
+        }
+        Ok(End::Done)
+    }
+
+    fn checkpoint(&mut self, val_loss: Option<f64>) -> Result<()> {
+        let is_best = val_loss.is_some_and(|loss| self.best.is_none_or(|best| loss < best.val_loss));
+        if let (Some(val_loss), true) = (val_loss, is_best) {
+            self.best = Some(Best { val_loss, step: self.trainer.step() });
+        }
+        self.trainer.save(&self.run, self.best, is_best, &mut self.metrics)
+    }
+}

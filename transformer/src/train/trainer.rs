@@ -1,0 +1,124 @@
+//! The trainer: a model, what its optimiser remembers, and the stream of batches; one update after the other.
+//!
+//! All that an update depends on is the step's number, the tensors and the position in the stream of batches: a
+//! trainer that is restored from a checkpoint goes on bit for bit.
+
+use super::config::TrainConfig;
+use super::gradient::gradient;
+use super::optimizer::{AdamW, Moments};
+use super::schedule::learning_rate;
+use crate::data::batches::{Batch, Batches, in_order};
+use crate::data::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::model::{Gpt, Pass};
+use crate::random::{Position, Purpose, generator, seek};
+use autograd::{Tape, Tensor};
+
+/// Trains one model on one text.
+pub struct Trainer {
+    /// What the run was told.
+    pub config: TrainConfig,
+    /// The text.
+    pub dataset: Dataset,
+    /// The model as it is now.
+    pub model: Gpt<Tensor<f32>>,
+    pub(super) moments: Moments<f32>,
+    pub(super) batches: Batches,
+    pub(super) step: usize,
+}
+
+/// What one update did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Update {
+    /// The loss of its batches before it, in nats per token.
+    pub loss: f64,
+    /// The norm of the gradient, before clipping.
+    pub grad_norm: f64,
+    /// The learning rate.
+    pub lr: f64,
+}
+
+impl Trainer {
+    /// A fresh model, about to be trained on `dataset`.
+    ///
+    /// # Errors
+    /// If a number of the configuration is out of its range.
+    pub fn new(config: TrainConfig, dataset: Dataset) -> Result<Self> {
+        config.validate()?;
+        let model = Gpt::init(&config.model, config.seed);
+        let moments = Moments::zeros(model.parameters().into_iter().map(|(_, parameter)| parameter));
+        let batches = Batches::new(config.seed, Purpose::Batches, config.batch_size, config.model.block_size);
+        Ok(Trainer { config, dataset, model, moments, batches, step: 0 })
+    }
+
+    /// The number of updates that are done.
+    pub fn step(&self) -> usize {
+        self.step
+    }
+
+    /// One update: gradient, clipping, AdamW.
+    ///
+    /// # Errors
+    /// If the loss or the gradient is not finite; the model is then as it was before.
+    pub fn update(&mut self) -> Result<Update> {
+        let number = self.config.gradient_accumulation_steps;
+        let batches: Vec<Batch> = (0..number).map(|_| self.batches.draw(&self.dataset.train)).collect();
+        let pass = |i: usize| self.training_pass(self.step * number + i);
+        let failed = |error: Error| error.at(format!("update {}", self.step + 1));
+        let found = gradient(&self.model, &batches, pass).map_err(failed)?;
+        self.check_finite(&found.of).map_err(failed)?;
+
+        let lr = learning_rate(&self.config, self.step);
+        let adamw = self.adamw();
+        let decays = |parameter: &Tensor<f32>| parameter.shape().len() >= 2;
+        let grad_norm = adamw.update(&mut self.moments, self.model.parameters_mut(), &found.of, lr, decays);
+        self.step += 1;
+        Ok(Update { loss: found.loss, grad_norm, lr })
+    }
+
+    fn adamw(&self) -> AdamW {
+        let TrainConfig { beta1, beta2, weight_decay, grad_clip, .. } = self.config;
+        AdamW { beta1, beta2, eps: 1e-8, weight_decay, grad_clip }
+    }
+
+    /// The masks of batch number `index` of the run have a place of their own in the stream of random numbers.
+    fn training_pass(&self, index: usize) -> Pass {
+        let mut masks = generator(self.config.seed, Purpose::Dropout);
+        seek(&mut masks, Position { words: (index as u64) << 16 });
+        Pass::training(self.config.model.dropout, masks)
+    }
+
+    fn check_finite(&self, gradients: &[Tensor<f32>]) -> Result<()> {
+        let bad = gradients.iter().position(|gradient| !gradient.is_finite());
+        bad.map_or(Ok(()), |i| {
+            let (name, _) = &self.model.parameters()[i];
+            Err(Error::new(format!("the loss is finite, but the gradient of {name} is not")))
+        })
+    }
+
+    /// The loss on `eval_iters` batches of the validation part, the same ones every time, in nats per token.
+    pub fn estimate_loss(&self) -> f64 {
+        let TrainConfig { seed, batch_size, eval_iters, .. } = self.config;
+        let mut batches = Batches::new(seed, Purpose::Evaluation, batch_size, self.config.model.block_size);
+        let drawn = (0..eval_iters).map(|_| batches.draw(&self.dataset.validation));
+        mean_loss(&self.model, drawn)
+    }
+
+    /// The loss on the whole validation part, in nats per token.
+    pub fn whole_loss(&self) -> f64 {
+        let TrainConfig { batch_size, .. } = self.config;
+        mean_loss(&self.model, in_order(&self.dataset.validation, batch_size, self.config.model.block_size))
+    }
+}
+
+/// The mean of −ln p(next token) over all targets of some batches, without dropout.
+pub fn mean_loss(model: &Gpt<Tensor<f32>>, batches: impl Iterator<Item = Batch>) -> f64 {
+    let (mut sum, mut targets) = (0.0, 0);
+    for batch in batches {
+        let tape = Tape::new();
+        let loss = tape.no_grad(|| model.on(&tape).loss(&batch, &Pass::evaluation()));
+        sum += f64::from(loss.value().item()) * batch.targets() as f64;
+        targets += batch.targets();
+    }
+    sum / targets as f64
+}
