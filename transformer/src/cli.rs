@@ -58,7 +58,8 @@ fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("Trains a GPT from scratch, on this machine, in code that one can read")
         .after_help(EXAMPLES);
-    Task::augment_subcommands(program).mut_subcommands(|command| command.mut_args(lenient))
+    Task::augment_subcommands(program)
+        .mut_subcommands(|command| command.args_override_self(true).mut_args(lenient))
 }
 
 /// Lets a flag be spelled with hyphens too, and its value be negative: that it must not be is for us to say.

@@ -24,7 +24,6 @@ pub struct Attention<P> {
 
 impl<'t, T: Float> Attention<Var<'t, T>> {
     /// `[b, n, d] → [b, n, d]`
-    #[track_caller]
     pub fn forward(&self, x: Var<'t, T>, pass: &Pass) -> Var<'t, T> {
         let _scope = x.tape().scope("attention");
         let qkv = self.qkv.forward(x, pass).axes("b n 3d");
@@ -38,7 +37,6 @@ impl<'t, T: Float> Attention<Var<'t, T>> {
 
 /// softmax(q·kᵀ/√d_head)·v for every head, as the textbook writes it; with dropout on the weights, which the fused
 /// op does not have.
-#[track_caller]
 fn attention<'t, T: Float>(qkv: Var<'t, T>, n_head: usize, pass: &Pass) -> Var<'t, T> {
     let [b, n, d3] = qkv.shape()[..] else { panic!("attention takes [b, n, 3d], not {}", qkv.shape()) };
     let (d, d_head) = (d3 / 3, d3 / 3 / n_head);

@@ -17,7 +17,6 @@ pub struct Block<P> {
 
 impl<'t, T: Float> Block<Var<'t, T>> {
     /// `[b, n, d] → [b, n, d]`
-    #[track_caller]
     pub fn forward(&self, x: Var<'t, T>, pass: &Pass) -> Var<'t, T> {
         let x = x + self.attention.forward(self.norm_1.forward(x, pass), pass);
         x + self.mlp.forward(self.norm_2.forward(x, pass), pass)

@@ -30,7 +30,6 @@ impl<'t, T: Float> Gpt<Var<'t, T>> {
     ///
     /// # Panics
     /// If n is longer than the context, or a token is not in the vocabulary.
-    #[track_caller]
     pub fn logits(&self, tokens: &[usize], shape: [usize; 2], pass: &Pass) -> Var<'t, T> {
         let x = self.hidden(tokens, shape, pass);
         let _scope = x.tape().scope("head");
@@ -41,7 +40,6 @@ impl<'t, T: Float> Gpt<Var<'t, T>> {
     ///
     /// # Panics
     /// As `logits`.
-    #[track_caller]
     pub fn last_logits(&self, tokens: &[usize], shape: [usize; 2], pass: &Pass) -> Var<'t, T> {
         let x = self.hidden(tokens, shape, pass);
         let last = x.slice(1, shape[1] - 1..shape[1]).reshape([shape[0], self.config.n_embd]); // [b, d]
@@ -49,7 +47,6 @@ impl<'t, T: Float> Gpt<Var<'t, T>> {
     }
 
     /// All layers and the last norm: tokens `[b, n]` → `[b, n, d]`.
-    #[track_caller]
     fn hidden(&self, tokens: &[usize], shape: [usize; 2], pass: &Pass) -> Var<'t, T> {
         let mut x = self.embed(tokens, shape, pass);
         for (i, block) in self.blocks.iter().enumerate() {
@@ -61,7 +58,6 @@ impl<'t, T: Float> Gpt<Var<'t, T>> {
     }
 
     /// The one number: the mean of −ln p(next token) over all tokens of the batch, in nats.
-    #[track_caller]
     pub fn loss(&self, batch: &Batch, pass: &Pass) -> Var<'t, T> {
         let logits = self.logits(&batch.x, batch.shape(), pass);
         let _scope = logits.tape().scope("loss");
@@ -72,7 +68,6 @@ impl<'t, T: Float> Gpt<Var<'t, T>> {
     }
 
     /// `[b, n] → [b, n, d]`
-    #[track_caller]
     fn embed(&self, tokens: &[usize], [b, n]: [usize; 2], pass: &Pass) -> Var<'t, T> {
         let _scope = self.wte.tape().scope("embedding");
         assert!(n <= self.config.block_size, "{n} tokens in a context of {}", self.config.block_size);

@@ -17,7 +17,6 @@ pub struct Mlp<P> {
 
 impl<'t, T: Float> Mlp<Var<'t, T>> {
     /// `[b, n, d] → [b, n, d]`
-    #[track_caller]
     pub fn forward(&self, x: Var<'t, T>, pass: &Pass) -> Var<'t, T> {
         let _scope = x.tape().scope("mlp");
         let hidden = self.up.forward(x, pass).axes("b n 4d").gelu().axes("b n 4d");

@@ -18,7 +18,6 @@ impl LayerNorm<()> {
 
 impl<'t, T: Float> LayerNorm<Var<'t, T>> {
     /// `[b, n, d] → [b, n, d]`
-    #[track_caller]
     pub fn forward(&self, x: Var<'t, T>, pass: &Pass) -> Var<'t, T> {
         match pass.textbook {
             true => x.layer_norm_textbook(self.weight, self.bias, LayerNorm::EPS),

@@ -17,8 +17,8 @@ pub struct Gradient<T: Float> {
 /// batches were one. `pass(i)` says how batch i is run.
 ///
 /// # Errors
-/// If the loss is not a finite number (the message names the first op whose value is not), or does not depend on a
-/// parameter (the message names it).
+/// If the loss or its gradient is not finite (the message names the first op whose value or vjp is not), or the loss
+/// does not depend on a parameter (the message names it).
 pub fn gradient<T: Float>(
     model: &Gpt<Tensor<T>>,
     batches: &[Batch],
@@ -58,5 +58,100 @@ fn of_batch<T: Float>(model: &Gpt<Tensor<T>>, batch: &Batch, share: f64, pass: &
                 .way_out("check where the model loses it: a detach, a no_grad, a layer that is not called")
         })
     });
-    Ok(Gradient { loss: share * value, of: of.collect::<Result<_>>()? })
+    let of: Vec<Tensor<T>> = of.collect::<Result<_>>()?;
+    match of.iter().all(Tensor::is_finite) {
+        true => Ok(Gradient { loss: share * value, of }),
+        false => Err(first_non_finite_cotangent(model, batch, pass)),
+    }
+}
+
+/// Walks the batch again, looking at every contribution of a cotangent: which op's vjp was the first to return a
+/// number that is not finite?
+fn first_non_finite_cotangent<T: Float>(model: &Gpt<Tensor<T>>, batch: &Batch, pass: &Pass) -> Error {
+    let tape = Tape::new();
+    let loss = model.on(&tape).loss(batch, pass);
+    let mut first = None;
+    loss.backward_watched(&mut |contribution| {
+        if first.is_none() && !contribution.delta.is_finite() {
+            first = Some((contribution.from, contribution.input));
+        }
+    });
+    let place = first.map_or("adding up cotangents".to_owned(), |(from, input)| {
+        let nodes = tape.nodes();
+        let node = &nodes[from];
+        let scope = tape.scope_name(node.scope);
+        format!(
+            "the vjp of {} in {scope}, for its input {input}; called at {}",
+            node.op_name(),
+            node.location
+        )
+    });
+    Error::new(format!(
+        "the loss is finite, but not its gradient; the first value that is not finite: {place}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ModelConfig;
+
+    fn model() -> Gpt<Tensor<f64>> {
+        let config = ModelConfig {
+            n_layer: 2,
+            n_head: 2,
+            n_embd: 8,
+            block_size: 6,
+            vocab_size: 9,
+            ..ModelConfig::default()
+        };
+        Gpt::init(&config, 4)
+    }
+
+    /// Windows of tokens that differ from one another.
+    fn batch(rows: std::ops::Range<usize>) -> Batch {
+        let token = |i: usize| (i * i + 3 * i) % 9;
+        let (start, end) = (rows.start * 6, rows.end * 6);
+        let x = (start..end).map(token).collect();
+        let y = (start..end).map(|i| token(i + 1)).collect();
+        Batch { x, y, rows: rows.len(), length: 6 }
+    }
+
+    fn of(model: &Gpt<Tensor<f64>>, batches: &[Batch]) -> Gradient<f64> {
+        gradient(model, batches, |_| Pass::evaluation()).unwrap()
+    }
+
+    #[track_caller]
+    fn assert_close(found: &Gradient<f64>, expected: &Gradient<f64>) {
+        approx::assert_relative_eq!(found.loss, expected.loss, max_relative = 1e-13);
+        for (found, expected) in found.of.iter().zip(&expected.of) {
+            for (&found, &expected) in found.data().iter().zip(expected.data()) {
+                approx::assert_relative_eq!(found, expected, epsilon = 1e-14);
+            }
+        }
+    }
+
+    #[test]
+    fn the_gradient_of_a_batch_is_the_mean_of_its_examples_gradients() {
+        let model = model();
+        let together = of(&model, &[batch(0..4)]);
+        let each: Vec<Gradient<f64>> = (0..4).map(|row| of(&model, &[batch(row..row + 1)])).collect();
+        let mean = Gradient {
+            loss: each.iter().map(|example| example.loss).sum::<f64>() / 4.0,
+            of: (0..together.of.len())
+                .map(|i| {
+                    let zero = Tensor::zeros(together.of[i].shape());
+                    let sum = each.iter().fold(zero, |sum, example| sum.zip(&example.of[i], |a, b| a + b));
+                    sum.map(|sum| sum / 4.0)
+                })
+                .collect(),
+        };
+        assert_close(&together, &mean);
+    }
+
+    #[test]
+    fn accumulated_batches_weigh_as_much_as_their_tokens() {
+        let model = model();
+        assert_close(&of(&model, &[batch(0..1), batch(1..4)]), &of(&model, &[batch(0..4)]));
+    }
 }

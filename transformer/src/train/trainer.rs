@@ -66,7 +66,6 @@ impl Trainer {
         let pass = |i: usize| self.training_pass(self.step * number + i);
         let failed = |error: Error| error.at(format!("update {}", self.step + 1));
         let found = gradient(&self.model, &batches, pass).map_err(failed)?;
-        self.check_finite(&found.of).map_err(failed)?;
 
         let lr = learning_rate(&self.config, self.step);
         let adamw = self.adamw();
@@ -86,14 +85,6 @@ impl Trainer {
         let mut masks = generator(self.config.seed, Purpose::Dropout);
         seek(&mut masks, Position { words: (index as u64) << 16 });
         Pass::training(self.config.model.dropout, masks)
-    }
-
-    fn check_finite(&self, gradients: &[Tensor<f32>]) -> Result<()> {
-        let bad = gradients.iter().position(|gradient| !gradient.is_finite());
-        bad.map_or(Ok(()), |i| {
-            let (name, _) = &self.model.parameters()[i];
-            Err(Error::new(format!("the loss is finite, but the gradient of {name} is not")))
-        })
     }
 
     /// The loss on `eval_iters` batches of the validation part, the same ones every time, in nats per token.

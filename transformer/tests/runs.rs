@@ -1,0 +1,203 @@
+//! Whole runs through the built program: the same bits on any number of threads, after a kill, and in any language.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A tiny model that trains in seconds.
+const SMALL: [&str; 14] = [
+    "--n_layer=2",
+    "--n_head=2",
+    "--n_embd=32",
+    "--block_size=32",
+    "--batch_size=6",
+    "--max_iters=60",
+    "--eval_interval=20",
+    "--eval_iters=4",
+    "--log_interval=5",
+    "--warmup_iters=5",
+    "--learning_rate=3e-3",
+    "--min_lr=3e-4",
+    "--dropout=0.1",
+    "--gradient_accumulation_steps=2",
+];
+
+fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_transformer"))
+}
+
+/// A text of whole sentences that differ from one another.
+fn corpus(directory: &Path) -> PathBuf {
+    let path = directory.join("corpus.txt");
+    let sentence =
+        |i: usize| format!("line {i} says that {} and {} make {}.\n", i % 7, i % 11, i % 7 + i % 11);
+    fs::write(&path, (0..400).map(sentence).collect::<String>()).expect("a text that can be written");
+    path
+}
+
+fn train(data: &Path, out_dir: &Path, more: &[&str]) -> Command {
+    let mut command = program();
+    command.arg("train").args(SMALL).arg("--data").arg(data).arg("--out_dir").arg(out_dir).args(more);
+    command
+}
+
+#[track_caller]
+fn succeed(command: &mut Command) -> String {
+    let Output { status, stdout, stderr } = command.output().expect("a program that starts");
+    assert!(status.success(), "{command:?}: {}", String::from_utf8_lossy(&stderr));
+    String::from_utf8(stdout).expect("text in UTF-8")
+}
+
+/// What has to be the same to the last bit: the losses of every line, and the weights.
+fn trace(run: &Path) -> (Vec<String>, Vec<u8>) {
+    let metrics = fs::read_to_string(run.join("metrics.jsonl")).expect("metrics");
+    let timeless = |line: &str| {
+        let mut line: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
+        line.as_object_mut().expect("an object").remove("tokens_per_second");
+        line.to_string()
+    };
+    (metrics.lines().map(timeless).collect(), fs::read(run.join("model.safetensors")).expect("weights"))
+}
+
+fn run_in(directory: &TempDir, name: &str, more: &[&str]) -> (Vec<String>, Vec<u8>) {
+    let out_dir = directory.path().join(name);
+    succeed(&mut train(&corpus(directory.path()), &out_dir, more));
+    trace(&out_dir)
+}
+
+#[test]
+fn one_two_and_four_threads_write_the_same_losses_and_the_same_weights() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let one = run_in(&directory, "one", &["--threads=1"]);
+    assert_eq!(one.0.len(), 13, "steps 1, 5, 10, … 60: {:?}", one.0);
+    for threads in ["--threads=2", "--threads=4"] {
+        assert!(run_in(&directory, threads, &[threads]) == one, "{threads} wrote other bits than one thread");
+    }
+}
+
+/// Waits until the run has written a line of at least this step.
+fn wait_for_step(child: &mut Child, run: &Path, step: usize) {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(60) {
+        let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default();
+        let lines = metrics.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        if lines.filter_map(|line| line["step"].as_u64()).any(|found| found as usize >= step) {
+            return;
+        }
+        assert!(child.try_wait().expect("a child").is_none(), "the run ended before step {step}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("no line of step {step} within a minute");
+}
+
+#[test]
+fn a_run_that_is_killed_midway_and_resumed_writes_what_an_uninterrupted_one_writes() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let whole = run_in(&directory, "whole", &[]);
+    let out_dir = directory.path().join("killed");
+    let mut child = train(&corpus(directory.path()), &out_dir, &[])
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("a program that starts");
+    wait_for_step(&mut child, &out_dir, 30);
+    child.kill().expect("SIGKILL");
+    child.wait().expect("the end of the child");
+    assert_ne!(trace(&out_dir), whole, "the kill came too late to test anything");
+    succeed(program().args(["train", "--resume", "--out_dir"]).arg(&out_dir));
+    assert!(trace(&out_dir) == whole, "the resumed run wrote other bits");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_finishes_the_step_saves_and_says_how_to_go_on() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let whole = run_in(&directory, "whole", &[]);
+    let out_dir = directory.path().join("stopped");
+    let mut child = train(&corpus(directory.path()), &out_dir, &[])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a program that starts");
+    wait_for_step(&mut child, &out_dir, 10);
+    let interrupt = format!("kill -INT {}", child.id());
+    assert!(Command::new("sh").args(["-c", &interrupt]).status().expect("a shell").success());
+    let Output { status, stdout, .. } = child.wait_with_output().expect("the end of the child");
+    let told = String::from_utf8_lossy(&stdout);
+    assert!(status.success(), "{told}");
+    assert!(told.contains("and saved. Go on with:"), "{told}");
+    assert!(told.contains(&format!("train --resume --out_dir {}", out_dir.display())), "{told}");
+    succeed(program().args(["train", "--resume", "--out_dir"]).arg(&out_dir));
+    assert!(trace(&out_dir) == whole, "the resumed run wrote other bits");
+}
+
+#[test]
+fn a_finished_run_goes_on_when_it_is_given_more_iterations() {
+    let directory = tempfile::tempdir().expect("a directory");
+    run_in(&directory, "run", &[]);
+    let out_dir = directory.path().join("run");
+    succeed(program().args(["train", "--resume", "--max_iters=80", "--out_dir"]).arg(&out_dir));
+    let (lines, _) = trace(&out_dir);
+    assert!(lines.last().is_some_and(|line| line.contains("\"step\":80")), "{lines:?}");
+}
+
+#[test]
+fn eval_finds_the_validation_loss_that_the_end_of_training_has_told() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = corpus(directory.path());
+    let out_dir = directory.path().join("run");
+    let told = succeed(&mut train(&data, &out_dir, &[]));
+    let loss = |text: &str| -> String {
+        let (_, after) = text.rsplit_once("validation loss ").unwrap_or_else(|| panic!("a loss in {text}"));
+        after.split(' ').next().unwrap_or_default().to_owned()
+    };
+    let at_the_end = told.lines().find(|line| line.contains("on all")).expect("the whole loss");
+    let evaluated = succeed(program().args(["eval", "--from"]).arg(&out_dir));
+    assert_eq!(loss(&evaluated), loss(at_the_end));
+    assert!(evaluated.contains("nats a character"), "{evaluated}");
+    succeed(program().args(["eval", "--weights=best", "--from"]).arg(&out_dir));
+}
+
+#[test]
+fn the_same_seed_samples_the_same_text_and_another_seed_another() {
+    let directory = tempfile::tempdir().expect("a directory");
+    run_in(&directory, "run", &[]);
+    let sample = |seed: &str| {
+        let run = directory.path().join("run");
+        let mut command = program();
+        command.args(["sample", "--start=line", "--num_samples=2", "--max_new_tokens=80", seed, "--from"]);
+        succeed(command.arg(run))
+    };
+    let text = sample("--seed=1");
+    assert_eq!(text, sample("--seed=1"));
+    assert_ne!(text, sample("--seed=2"));
+    assert_eq!(text.matches("line").count().min(2), 2, "every sample begins with the prompt: {text}");
+}
+
+#[test]
+fn korean_text_is_trained_on_by_characters_and_by_bytes_and_samples_are_valid_text() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path().join("korean.txt");
+    let sentences = [
+        "아침에 비가 조금 내렸습니다.",
+        "우리는 작은 찻집에서 따뜻한 차를 마셨어요.",
+        "강가에는 하얀 새 두 마리가 앉아 있었지요.",
+        "동생이 물었습니다. 저 새들은 어디로 가나요?",
+        "바람이 불자 새들은 남쪽으로 날아갔습니다.",
+        "저녁이 되어 우리는 집으로 돌아왔어요.",
+    ];
+    let text: String = (0..60).map(|i| format!("{} {}\n", sentences[i % 6], sentences[i * i % 5])).collect();
+    fs::write(&data, &text).expect("a text that can be written");
+    for tokenizer in ["--tokenizer=char", "--tokenizer=byte"] {
+        let out_dir = directory.path().join(tokenizer);
+        succeed(&mut train(&data, &out_dir, &[tokenizer, "--max_iters=20"]));
+        let mut command = program();
+        command.args(["sample", "--num_samples=1", "--max_new_tokens=60", "--start", "우리", "--from"]);
+        let sample = succeed(command.arg(&out_dir));
+        assert!(sample.starts_with("우리"), "{sample}");
+        if tokenizer == "--tokenizer=char" {
+            let known = |c: char| text.contains(c) || "-\n".contains(c);
+            assert!(sample.chars().all(known), "only characters of the text: {sample}");
+        }
+    }
+}
