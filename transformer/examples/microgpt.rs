@@ -40,7 +40,7 @@ pub fn tokens(name: &str) -> Vec<usize> {
 }
 
 /// How likely each token comes next, as logits: n tokens → [n, v]
-fn logits<'t, T: Float>(parameters: [Var<'t, T>; 9], tokens: &[usize]) -> Var<'t, T> {
+pub fn logits<'t, T: Float>(parameters: [Var<'t, T>; 9], tokens: &[usize]) -> Var<'t, T> {
     let [wte, wpe, lm_head, wq, wk, wv, wo, fc1, fc2] = parameters;
     let n = tokens.len();
     let x = (wte.gather(tokens, [n]) + wpe.slice(0, 0..n)).rms_norm(None, EPS); // [n, d]

@@ -243,7 +243,13 @@ fn a_full_disk_stops_training_and_leaves_the_last_checkpoint_intact() {
 
 #[test]
 fn every_command_explains_itself_with_examples() {
-    for command in [&["--help"][..], &["train", "--help"], &["sample", "--help"], &["eval", "--help"]] {
+    for command in [
+        &["--help"][..],
+        &["train", "--help"],
+        &["sample", "--help"],
+        &["eval", "--help"],
+        &["bench", "--help"],
+    ] {
         let output =
             Command::new(env!("CARGO_BIN_EXE_transformer")).args(command).output().expect("a program");
         let help = String::from_utf8_lossy(&output.stdout);

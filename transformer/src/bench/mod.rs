@@ -9,6 +9,7 @@
 //! compute again, and all that is not a product, counts as overhead.
 
 mod memory;
+pub mod micro;
 mod step;
 
 pub use memory::{peak_rss_mib, reset_peak_rss};
@@ -18,7 +19,7 @@ use crate::model::ModelConfig;
 use crate::train::presets::Preset;
 use autograd::OpTime;
 use autograd::kernels::{peak::multiply_add_peak, threads};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
 /// What is measured: a model and the windows in a batch.
@@ -47,7 +48,7 @@ impl BenchConfig {
 }
 
 /// One line of `bench --json`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     /// The configuration's name.
     pub config: String,
@@ -74,7 +75,7 @@ pub struct Measured {
 }
 
 /// What one op, or the optimiser, takes of a step.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Part {
     /// The op's name, or `optimiser`.
     pub op: String,

@@ -1,5 +1,6 @@
 //! One module a command: its flags, and what it does.
 
+pub mod bench;
 pub mod eval;
 pub mod sample;
 mod screen;

@@ -1,0 +1,128 @@
+//! `bench`: what a training step costs, and where the time goes.
+
+use super::screen::thousands;
+use super::use_threads;
+use crate::bench::{BenchConfig, Measured, measure, micro};
+use crate::cli::{number, size};
+use crate::error::{Error, Result};
+use crate::train::presets::Preset;
+use clap::{Args, ValueEnum};
+use std::process::{Command, Stdio};
+
+const EXAMPLES: &str = "\
+Examples:
+  transformer bench                      micro, tiny and char, on all physical cores
+  transformer bench baby --threads 1
+  transformer bench gpt2 --json          takes 2 GiB of memory
+
+A step is forward, loss, backward, clipping and AdamW on random tokens, at f32. Its floating-point operations are those
+of the products alone, of attention only the causal half; their peak rate is measured in the same run.";
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Config {
+    /// The one-page model, one name a step
+    Micro,
+    /// 2 layers, 64 wide, context 32, batch 8
+    Tiny,
+    /// 4 layers, 128 wide, context 64, batch 12
+    Char,
+    /// 6 layers, 384 wide, context 256, batch 4
+    Baby,
+    /// 12 layers, 768 wide, context 64, batch 4, 50257 tokens
+    Gpt2,
+}
+
+/// The flags of `bench`.
+#[derive(Debug, Clone, PartialEq, Args)]
+#[command(rename_all = "snake_case", after_help = EXAMPLES)]
+pub struct Flags {
+    /// What to measure [default: micro tiny char]
+    #[arg(value_enum, value_name = "CONFIG")]
+    pub configs: Vec<Config>,
+    /// The threads to compute with [default: one a physical core]
+    #[arg(long, value_name = "N", value_parser = size)]
+    pub threads: Option<usize>,
+    /// How long to measure each
+    #[arg(long, value_name = "X", value_parser = number, default_value = "5")]
+    pub seconds: f64,
+    /// Print an array of JSON objects instead of tables
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Measures each configuration in a process of its own, so that its peak of memory is its own.
+///
+/// # Errors
+/// If such a process cannot be started, or fails.
+pub fn run(flags: &Flags) -> Result<()> {
+    let all = [Config::Micro, Config::Tiny, Config::Char];
+    let configs = if flags.configs.is_empty() { &all[..] } else { &flags.configs };
+    let measured = match configs {
+        [one] => vec![alone(*one, flags)],
+        several => several.iter().map(|&config| in_a_process(config, flags)).collect::<Result<_>>()?,
+    };
+    if flags.json {
+        let json = serde_json::to_string_pretty(&measured).map_err(|error| Error::new(error.to_string()))?;
+        println!("{json}");
+    } else {
+        measured.iter().for_each(show);
+    }
+    Ok(())
+}
+
+fn alone(config: Config, flags: &Flags) -> Measured {
+    use_threads(flags.threads);
+    let preset = match config {
+        Config::Micro => return micro::measure(flags.seconds),
+        Config::Tiny => Preset::Tiny,
+        Config::Char => Preset::Char,
+        Config::Baby => Preset::Baby,
+        Config::Gpt2 => Preset::Gpt2,
+    };
+    measure(&BenchConfig::of(preset), flags.seconds)
+}
+
+fn in_a_process(config: Config, flags: &Flags) -> Result<Measured> {
+    let failed = |what: String| Error::new(format!("the measurement of {config:?} failed: {what}"));
+    let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
+    let name = config.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
+    let mut command = Command::new(program);
+    command.args(["bench", &name, "--json", "--seconds", &flags.seconds.to_string()]);
+    if let Some(threads) = flags.threads {
+        command.args(["--threads", &threads.to_string()]);
+    }
+    let output = command.stderr(Stdio::inherit()).output().map_err(|error| failed(error.to_string()))?;
+    if !output.status.success() {
+        return Err(
+            failed(output.status.to_string()).way_out("measure it alone to see why; gpt2 takes 2 GiB")
+        );
+    }
+    let found: Vec<Measured> =
+        serde_json::from_slice(&output.stdout).map_err(|error| failed(error.to_string()))?;
+    found.into_iter().next().ok_or_else(|| failed("it printed nothing".to_owned()))
+}
+
+fn show(found: &Measured) {
+    let Measured { config, threads, median_ms, min_ms, gflops, peak_gflops, .. } = found;
+    let memory = found.peak_rss_mib.map_or(String::new(), |mib| format!(", peak memory {mib:.0} MiB"));
+    let (s, decimals) = (if *threads == 1 { "" } else { "s" }, if *median_ms < 10.0 { 3 } else { 1 });
+    println!(
+        "{config}, {threads} thread{s}: {median_ms:.decimals$} ms a step (fastest {min_ms:.decimals$}), {} tokens/s, \
+         {gflops:.1} of {peak_gflops:.1} GFLOP/s = {:.1} %{memory}; {} steps",
+        thousands(found.tokens_per_second),
+        100.0 * found.peak_share,
+        thousands(found.steps as f64)
+    );
+    for part in found.parts.iter().filter(|part| part.forward_ms + part.backward_ms > 0.002 * median_ms) {
+        println!(
+            "  {:<18} {:>3} ×   forward {:>8.3} ms   backward {:>8.3} ms   {:>4.1} %",
+            part.op,
+            part.calls,
+            part.forward_ms,
+            part.backward_ms,
+            100.0 * (part.forward_ms + part.backward_ms) / median_ms
+        );
+    }
+    println!();
+}
