@@ -40,12 +40,12 @@ fn the_first_stories_are_pinned_so_that_no_release_changes_the_corpus() {
     assert_eq!(
         first,
         [
-            "Ruby met Oscar near the mill. Oscar had two apples and found five more. \"I have seven now!\" he said. \
-             Oscar found a yellow puppet. \"I like it!\" said Ruby. He kept it. \
-             Who has the puppet now? Oscar has it.",
-            "Ben met Mia on the hill. Ben had two shells and found five more. \"I have seven now!\" he said. \
-             Ben found a blue flute. \"I like it!\" said Mia. He gave it to her. \
-             What did Ben find? A blue flute.",
+            "Mia met Sam in the garden. Sam had three nuts and found one more. \"I have four now!\" he said. \
+             Mia found a yellow map. \"I like it!\" said Sam. She lent it to him, and he gave it back. \
+             What did Mia find? A yellow map.",
+            "Hugo met Lily in the garden. Lily had two shells and found one more. Now she had three. \
+             Hugo found a yellow lamp. \"I like it!\" said Lily. He gave it to her. \
+             Who has the lamp now? Lily has it.",
         ]
     );
 }
@@ -82,10 +82,10 @@ fn a_story_fits_into_a_context_of_256_characters() {
 
 #[test]
 fn the_probability_of_a_story_is_the_product_of_its_choices() {
-    // Mia, Tom, the river; Tom, two, shells, three, "Now"; Mia, red, kite; "May I", gave; "Who has".
-    let p = (1.0 / 14.0 / 13.0 / 6.0)
-        * (1.0 / 2.0 / 5.0 / 6.0 / 5.0 / 2.0)
-        * (1.0 / 2.0 / 4.0 / 10.0)
+    // Mia, Tom, the river; two, shells, three, "Now"; red, kite; "May I", gave; "Who has".
+    let p = (1.0 / 8.0 / 7.0 / 4.0)
+        * (1.0 / 3.0 / 4.0 / 3.0 / 2.0)
+        * (1.0 / 4.0 / 6.0)
         * (1.0 / 3.0 * 2.0 / 4.0 * 3.0 / 4.0);
     assert!((stories::log_probability(STORY).unwrap() - f64::ln(p)).abs() < 1e-12);
 }
@@ -176,7 +176,7 @@ fn the_probabilities_of_all_stories_sum_to_one() {
 
 #[test]
 fn there_are_more_than_a_million_stories() {
-    assert_eq!(stories::distinct_stories(), 943_488_000);
+    assert_eq!(stories::distinct_stories(), 6_967_296);
     let told: HashSet<String> = Stories::new(1).take(2_000).collect();
     assert_eq!(told.len(), 2_000, "so many that 2000 of them are all different");
 }
@@ -226,7 +226,7 @@ fn a_wrong_owner_is_not_a_story() {
 #[test]
 fn a_wrong_sum_is_not_a_story() {
     assert_parts(&with("five", "six"), "six", "five");
-    assert_parts(&with("three more", "four more"), "five", "six");
+    assert_parts(&with("three more", "one more"), "five", "three");
 }
 
 #[test]

@@ -17,24 +17,21 @@
 use super::reader::Reader;
 
 /// The names: girls first, then boys; no two begin with the same letter.
-pub const NAMES: [&str; 14] = [
-    "Anna", "Clara", "Ella", "Lily", "Mia", "Nora", "Ruby", // girls
-    "Ben", "Finn", "Hugo", "Jack", "Oscar", "Sam", "Tom", // boys
+pub const NAMES: [&str; 8] = [
+    "Anna", "Ella", "Lily", "Mia", // girls
+    "Ben", "Hugo", "Sam", "Tom", // boys
 ];
-const GIRLS: usize = 7;
+const GIRLS: usize = 4;
 
-const PLACES: [&str; 6] =
-    ["at the market", "by the river", "in the garden", "near the mill", "on the hill", "under the oak"];
-const TREASURES: [&str; 6] = ["apple", "bean", "egg", "nut", "pear", "shell"];
+const PLACES: [&str; 4] = ["at the market", "by the river", "in the garden", "on the hill"];
+const TREASURES: [&str; 4] = ["egg", "nut", "pear", "shell"];
 const COLOURS: [&str; 4] = ["blue", "green", "red", "yellow"];
-const THINGS: [&str; 10] =
-    ["ball", "crown", "drum", "flute", "hat", "kite", "lamp", "map", "puppet", "whistle"];
+const THINGS: [&str; 6] = ["ball", "drum", "hat", "kite", "map", "lamp"];
 
 /// The numbers in words: `NUMBERS[n - 1]` is n.
-pub const NUMBERS: [&str; 10] =
-    ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
+pub const NUMBERS: [&str; 6] = ["one", "two", "three", "four", "five", "six"];
 /// The largest count that somebody has, or finds, in one go.
-const HANDFUL: usize = 5;
+const HANDFUL: usize = 3;
 
 /// Somebody in a story: an index into [`NAMES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -74,7 +71,7 @@ pub enum Memory {
     Nothing,
     /// Two people have met.
     Met([Person; 2]),
-    /// One of them has counted; what and how many is forgotten.
+    /// The second of them has counted; what and how many is forgotten.
     Counted([Person; 2]),
     /// The finder has found something, and the asker wants it.
     Found(Find),
@@ -132,9 +129,8 @@ fn meeting<R: Reader>(reader: &mut R) -> Result<Memory, R::Stop> {
 
 /// `Tom had two shells and found three more. Now he had five.`
 fn counting<R: Reader>(people: [Person; 2], reader: &mut R) -> Result<Memory, R::Stop> {
-    reader.say(" ")?;
-    let counter = people[reader.one_of(&people.map(Person::name))?];
-    reader.say(" had ")?;
+    let [_, counter] = people;
+    reader.say(&format!(" {} had ", counter.name()))?;
     let had = 1 + reader.one_of(&NUMBERS[..HANDFUL])?;
     reader.say(" ")?;
     reader.one_of(&TREASURES)?;
@@ -152,14 +148,13 @@ fn counting<R: Reader>(people: [Person; 2], reader: &mut R) -> Result<Memory, R:
 
 /// `Mia found a red kite.`
 fn finding<R: Reader>(people: [Person; 2], reader: &mut R) -> Result<Memory, R::Stop> {
-    reader.say(" ")?;
-    let which = reader.one_of(&people.map(Person::name))?;
-    reader.say(" found a ")?;
+    let [finder, asker] = people;
+    reader.say(&format!(" {} found a ", finder.name()))?;
     let colour = reader.one_of(&COLOURS)?;
     reader.say(" ")?;
     let thing = reader.one_of(&THINGS)?;
     reader.say(".")?;
-    Ok(Memory::Found(Find { finder: people[which], asker: people[1 - which], colour, thing }))
+    Ok(Memory::Found(Find { finder, asker, colour, thing }))
 }
 
 /// `"May I have it?" asked Tom.`

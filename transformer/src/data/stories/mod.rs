@@ -29,7 +29,7 @@ use std::sync::LazyLock;
 pub const SEPARATOR: &str = "\n\n";
 
 /// The characters that the stream consists of, in ascending order.
-pub const ALPHABET: &str = "\n !\",.?ABCEFHIJLMNORSTWabcdefghiklmnoprstuvwxy";
+pub const ALPHABET: &str = "\n !\",.?ABEHILMNSTWabcdefghiklmnoprstuvwxy";
 
 /// The endless stream of stories that a seed gives, without separators.
 #[derive(Debug, Clone)]
