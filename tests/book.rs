@@ -250,3 +250,20 @@ fn unsafe_code_is_only_in_the_kernels_and_says_there_why_it_is_sound() {
 fn the_word_unsafe_is_found_in_code_and_not_in_comments() {
     assert_eq!(unsafe_lines("// unsafe\nfn f() { unsafe { g() } }\nlet unsafe_lines = 1; // unsafe\n"), 1);
 }
+
+#[test]
+fn the_tests_whose_names_the_readme_shows_exist() {
+    let readme = Page::read("README.md").text;
+    let shown = readme.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... ok"));
+    let names: Vec<&str> = shown.map(|path| path.rsplit("::").next().unwrap_or(path)).collect();
+    let folders = ["tests", "autograd", "transformer"].iter();
+    let sources: Vec<String> = folders
+        .flat_map(|folder| rust_files(&root().join(folder)))
+        .map(|file| fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display())))
+        .collect();
+    assert!(!names.is_empty());
+    for name in names {
+        let exists = sources.iter().any(|source| source.contains(&format!("fn {name}(")));
+        assert!(exists, "the README shows a test that is not there: {name}");
+    }
+}
