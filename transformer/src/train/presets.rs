@@ -44,7 +44,7 @@ impl Preset {
                 min_lr: 2e-4,
                 eval_interval: 500,
                 log_interval: 50,
-                ..small(size(3, 4, 64, 224), 5, 3000)
+                ..small(size(3, 4, 64, 224), 5, 3600)
             },
             Preset::Tiny => small(size(2, 2, 64, 32), 8, 1000),
             Preset::Char => small(size(4, 4, 128, 64), 12, 2000),
