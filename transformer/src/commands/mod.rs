@@ -9,6 +9,13 @@ pub mod train;
 
 use autograd::kernels::threads::set_threads;
 
+/// How this program is called, for the commands that it suggests: by cargo, where cargo has built it.
+fn program() -> &'static str {
+    let built_here =
+        std::env::current_exe().is_ok_and(|path| path.components().any(|part| part.as_os_str() == "target"));
+    if built_here { "cargo run --release --" } else { "transformer" }
+}
+
 /// Lets the kernels run on as many threads as asked, or on one a physical core.
 fn use_threads(asked: Option<usize>) -> usize {
     let n = asked.unwrap_or_else(num_cpus::get_physical).max(1);

@@ -2,7 +2,7 @@
 
 use super::screen::{Screen, clock, thousands};
 use super::text::text_of;
-use super::use_threads;
+use super::{program, use_threads};
 use crate::cli::{count, number, size, truth};
 use crate::data::dataset::Dataset;
 use crate::data::stories::SEPARATOR;
@@ -211,7 +211,7 @@ pub fn run(flags: &Flags) -> Result<()> {
         End::Stopped => {
             let step = session.trainer.step();
             println!("stopped after step {step}, and saved. Go on with:");
-            println!("  transformer train --resume --out_dir {}", out_dir.display());
+            println!("  {} train --resume --out_dir {}", program(), out_dir.display());
         }
     }
     Ok(())
@@ -336,7 +336,7 @@ fn conclude(session: &Session, val_loss: Option<f64>, tokenizer: &Tokenizer, out
         println!("and best.safetensors (step {}, validation loss {:.4})", best.step, best.val_loss);
     }
     println!("\nnext:");
-    println!("  transformer sample --from {dir} --num_samples 3");
-    println!("  transformer eval --from {dir}");
-    println!("  transformer train --resume --out_dir {dir} --max_iters {}", 2 * config.max_iters);
+    println!("  {} sample --from {dir} --num_samples 3", program());
+    println!("  {} eval --from {dir}", program());
+    println!("  {} train --resume --out_dir {dir} --max_iters {}", program(), 2 * config.max_iters);
 }
