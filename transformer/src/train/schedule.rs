@@ -35,7 +35,7 @@ mod tests {
     use approx::assert_relative_eq;
 
     fn char_preset() -> TrainConfig {
-        Preset::Char.config()
+        TrainConfig { learning_rate: 1e-3, ..Preset::Char.config() }
     }
 
     #[test]
