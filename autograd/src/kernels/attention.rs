@@ -18,7 +18,7 @@ use crate::Float;
 use crate::buffer::Buffer;
 
 /// Query rows at a time.
-const BLOCK: usize = 32;
+const BLOCK: usize = 48;
 
 /// From row to row of a block of scores of this width.
 fn padded(width: usize) -> usize {

@@ -49,35 +49,34 @@ impl Step {
 
     /// One step.
     pub fn run(&mut self) -> StepTimes {
-        self.on(&Tape::new())
+        self.on(Tape::new()).1
     }
 
     /// One step, with the time that each op took.
     pub fn profile(&mut self) -> (Vec<OpTime>, StepTimes) {
         let tape = Tape::new();
         tape.profile();
-        let times = self.on(&tape);
-        (tape.op_times(), times)
+        self.on(tape)
     }
 
-    fn on(&mut self, tape: &Tape<f32>) -> StepTimes {
+    fn on(&mut self, tape: Tape<f32>) -> (Vec<OpTime>, StepTimes) {
         let start = Instant::now();
-        let on_tape = self.model.on(tape);
+        let on_tape = self.model.on(&tape);
         let loss = on_tape.loss(&self.batches[self.steps % self.batches.len()], &Pass::evaluation());
         let forward = start.elapsed();
         let mut gradients = loss.backward_and_free();
-        let gradients: Vec<_> = on_tape
-            .parameters()
-            .into_iter()
-            .map(|(_, &parameter)| gradients.take(parameter).expect("the loss reaches every parameter"))
-            .collect();
-        let backward = start.elapsed() - forward;
+        let of = |(_, &parameter)| gradients.take(parameter).expect("the loss reaches every parameter");
+        let gradients: Vec<_> = on_tape.parameters().into_iter().map(of).collect();
+        let ops = tape.op_times();
         drop(on_tape);
+        drop(tape); // the parameters are the model's alone again, and are changed where they lie
+        let backward = start.elapsed() - forward;
         let matrices = |parameter: &Tensor<f32>| parameter.shape().len() >= 2;
         ADAMW.update(&mut self.moments, self.model.parameters_mut(), &gradients, 1e-3, matrices);
+        drop(gradients);
         self.steps += 1;
         let total = start.elapsed();
-        StepTimes { forward, backward, optimiser: total - forward - backward, total }
+        (ops, StepTimes { forward, backward, optimiser: total - forward - backward, total })
     }
 
     /// The floating-point operations of a step: three times those of the forward pass's products.

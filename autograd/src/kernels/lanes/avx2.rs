@@ -33,7 +33,7 @@ impl Lanes for F32x8 {
     }
     #[inline(always)]
     fn prefetch(at: *const f32) {
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.cast()) }
     }
     #[inline(always)]
     fn store(self, y: &mut [f32]) {
@@ -151,7 +151,7 @@ impl Lanes for F64x4 {
     }
     #[inline(always)]
     fn prefetch(at: *const f64) {
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.cast()) }
     }
     #[inline(always)]
     fn store(self, y: &mut [f64]) {
