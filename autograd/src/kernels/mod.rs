@@ -14,6 +14,7 @@ pub(crate) mod maths;
 pub(crate) mod matmul;
 pub mod naive;
 pub mod norm;
+mod pack;
 pub mod packed;
 pub mod peak;
 pub mod pointwise;

@@ -20,7 +20,7 @@ impl Screen {
     pub fn new(steps: usize, done: usize) -> Self {
         let bar = std::io::stdout().is_terminal().then(|| {
             let bar = ProgressBar::new(steps as u64).with_position(done as u64);
-            let style = ProgressStyle::with_template("{bar:24} {pos}/{len}  {msg}");
+            let style = ProgressStyle::with_template("{bar:12} {pos}/{len} {wide_msg}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar
         });
