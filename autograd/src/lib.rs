@@ -11,6 +11,7 @@ pub mod op;
 pub mod ops;
 mod print;
 mod profile;
+mod replay;
 mod scope;
 mod shape;
 mod tape;

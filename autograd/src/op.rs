@@ -34,6 +34,11 @@ pub trait Op<T: Float>: 'static {
         y.numel() as u64
     }
 
+    /// What the op was told besides its inputs, for those who look at the tape: `axis 2`, `× 0.25`; or nothing.
+    fn details(&self) -> String {
+        String::new()
+    }
+
     /// An infinite output is meant (a mask of −∞) and no cause for alarm.
     fn means_infinity(&self) -> bool {
         false

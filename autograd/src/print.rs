@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! %0 = leaf wte             : [65, 16]
-//! %4 = gather %0            : b n d [2, 8, 16]        embedding    src/model/gpt.rs:41
+//! %4 = gather %0 (rows 7 1) : b n d [1, 2, 16]        embedding    src/model/gpt.rs:41
 //! ```
 
 use crate::{Float, Tape};
@@ -18,6 +18,11 @@ impl<T: Float> fmt::Display for Tape<T> {
             }
             if !node.name.is_empty() {
                 code += &format!(" {}", node.name);
+            }
+            if let Some(details) =
+                node.op.as_ref().map(|op| op.details()).filter(|details| !details.is_empty())
+            {
+                code += &format!(" ({details})");
             }
             let gap = if node.axes.is_empty() { "" } else { " " };
             let shape = format!("{}{gap}{}", node.axes, node.value.shape());

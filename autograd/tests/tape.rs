@@ -220,8 +220,37 @@ fn a_tape_prints_as_the_program_that_it_recorded() {
     assert_eq!(program[0][..6], ["%0", "=", "leaf", "w", ":", "[2,"]);
     assert_eq!(program[2], ["%2", "=", "matmul", "%1", "%0", ":", "b", "v", "[4,", "3]", "head", &at(0)]);
     assert_eq!(program[3], ["%3", "=", "neg", "%2", ":", "[4,", "3]", &at(2)]);
-    assert_eq!(program[4], ["%4", "=", "sum", "%3", ":", "[]", &at(2)]);
+    assert_eq!(program[4], ["%4", "=", "sum", "%3", "(axes", "0", "1)", ":", "[]", &at(2)]);
     assert_eq!(program.len(), 5);
+}
+
+#[test]
+fn the_printed_tape_says_what_each_op_was_told_besides_its_inputs() {
+    let tape = Tape::<f64>::new();
+    let x = tape.leaf(Tensor::zeros([2, 3]));
+    let mask = Tensor::zeros([3]);
+    let told = |y: Var<f64>| tape.nodes()[y.index()].op.as_ref().map(|op| op.details()).expect("an op");
+    for (y, details) in [
+        (x * x, ""),
+        (x.scale(0.25), "× 0.25"),
+        (x + 1e-5, "+ 0.00001"),
+        (1.0 - x, "× -1 + 1"),
+        (x.powi(3), "to the power 3"),
+        (x.clamp(-1.0, 2.0), "to -1 … 2"),
+        (x.permute(&[1, 0]), "order 1 0"),
+        (x.slice(-1, 1..3), "1..3 of axis 1"),
+        (x.mean(&[-1]), "axis 1"),
+        (x.sum_all(), "axes 0 1"),
+        (x.var(&[0], 1), "axis 0, n − 1"),
+        (x.softmax(-1), "axis 1"),
+        (x.masked_fill(&mask, f64::NEG_INFINITY), "-inf where the mask [3] says so"),
+        (x.dropout(0.5, 7), "p = 0.5, seed 7"),
+        (x.gather(&[1; 13], [13]), "rows 1 1 1 1 1 1 1 1 1 1 1 1 … of 13"),
+        (x.cross_entropy(&[2, 0], None), "targets 2 0"),
+    ] {
+        assert_eq!(told(y), details);
+        assert!(tape.to_string().lines().nth(y.index()).is_some_and(|line| line.contains(details)));
+    }
 }
 
 #[test]

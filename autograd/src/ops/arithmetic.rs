@@ -112,6 +112,13 @@ impl<T: Float> Op<T> for Affine {
     fn name(&self) -> &'static str {
         "affine"
     }
+    fn details(&self) -> String {
+        match (self.scale, self.shift) {
+            (1.0, shift) => format!("+ {shift}"),
+            (scale, 0.0) => format!("× {scale}"),
+            (scale, shift) => format!("× {scale} + {shift}"),
+        }
+    }
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
         let (s, t) = (T::from_f64(self.scale), T::from_f64(self.shift));
         x[0].map(|x| s * x + t)
@@ -133,6 +140,9 @@ pub struct Powi {
 impl<T: Float> Op<T> for Powi {
     fn name(&self) -> &'static str {
         "powi"
+    }
+    fn details(&self) -> String {
+        format!("to the power {}", self.n)
     }
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
         x[0].map(|x| x.powi(self.n))
@@ -157,6 +167,9 @@ pub struct Powf {
 impl<T: Float> Op<T> for Powf {
     fn name(&self) -> &'static str {
         "powf"
+    }
+    fn details(&self) -> String {
+        format!("to the power {}", self.p)
     }
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
         x[0].map(|x| x.powf(self.p))

@@ -38,6 +38,12 @@ impl<T: Float> Op<T> for CausalAttention {
     fn name(&self) -> &'static str {
         "causal_attention"
     }
+    fn details(&self) -> String {
+        match self.n_head == self.n_head_kv {
+            true => format!("{} heads", self.n_head),
+            false => format!("{} heads, {} of keys and values", self.n_head, self.n_head_kv),
+        }
+    }
     #[track_caller]
     fn forward(&self, x: &[&Tensor<T>], saved: &mut Saved<T>) -> Tensor<T> {
         let (b, kernel) = self.sizes(x[0]);

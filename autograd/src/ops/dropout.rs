@@ -18,6 +18,9 @@ impl<T: Float> Op<T> for Dropout {
     fn name(&self) -> &'static str {
         "dropout"
     }
+    fn details(&self) -> String {
+        format!("p = {}, seed {}", self.p, self.seed)
+    }
     fn forward(&self, x: &[&Tensor<T>], saved: &mut Saved<T>) -> Tensor<T> {
         let mut generator = ChaCha8Rng::seed_from_u64(self.seed);
         let dropped = (self.p * (1u64 << 32) as f64) as u64; // of 2³² equally likely draws

@@ -16,6 +16,9 @@ impl<T: Float> Op<T> for Gather {
     fn name(&self) -> &'static str {
         "gather"
     }
+    fn details(&self) -> String {
+        format!("rows {}", super::list(&self.indices))
+    }
     #[track_caller]
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
         let [rows, width] = x[0].shape()[..] else {

@@ -35,6 +35,9 @@ impl<T: Float> Op<T> for Permute {
     fn name(&self) -> &'static str {
         "permute"
     }
+    fn details(&self) -> String {
+        format!("order {}", super::list(&self.0))
+    }
     #[track_caller]
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
         x[0].permute(&self.0)
@@ -84,6 +87,9 @@ impl<T: Float> Op<T> for Slice {
     fn name(&self) -> &'static str {
         "slice"
     }
+    fn details(&self) -> String {
+        format!("{}..{} of axis {}", self.range.start, self.range.end, self.axis)
+    }
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
         let blocks = Blocks::of(x[0].shape(), self.axis);
         let sizes = x[0].shape().iter().enumerate();
@@ -124,6 +130,9 @@ pub struct Concat {
 impl<T: Float> Op<T> for Concat {
     fn name(&self) -> &'static str {
         "concat"
+    }
+    fn details(&self) -> String {
+        format!("axis {}", self.axis)
     }
     #[track_caller]
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {

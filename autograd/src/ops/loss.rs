@@ -29,6 +29,9 @@ impl<T: Float> Op<T> for CrossEntropy {
     fn name(&self) -> &'static str {
         "cross_entropy"
     }
+    fn details(&self) -> String {
+        format!("targets {}", super::list(&self.targets))
+    }
     #[track_caller]
     fn forward(&self, x: &[&Tensor<T>], saved: &mut Saved<T>) -> Tensor<T> {
         let shape = x[0].shape();

@@ -16,3 +16,11 @@ pub mod pointwise;
 pub mod reduce;
 pub mod select;
 pub mod softmax;
+
+/// Positions of axes, or numbers of rows, for [`details`](crate::Op::details): the first few of many.
+fn list(numbers: &[usize]) -> String {
+    const SHOWN: usize = 12;
+    let words: Vec<String> = numbers.iter().take(SHOWN).map(usize::to_string).collect();
+    let rest = if numbers.len() > SHOWN { format!(" … of {}", numbers.len()) } else { String::new() };
+    words.join(" ") + &rest
+}

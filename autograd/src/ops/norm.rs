@@ -16,6 +16,9 @@ impl<T: Float> Op<T> for LayerNorm {
     fn name(&self) -> &'static str {
         "layer_norm"
     }
+    fn details(&self) -> String {
+        format!("ε = {}", self.eps)
+    }
     #[track_caller]
     fn forward(&self, x: &[&Tensor<T>], saved: &mut Saved<T>) -> Tensor<T> {
         let (rows, _) = rows_of("layer_norm", x);
@@ -60,6 +63,9 @@ pub struct RmsNorm {
 impl<T: Float> Op<T> for RmsNorm {
     fn name(&self) -> &'static str {
         "rms_norm"
+    }
+    fn details(&self) -> String {
+        format!("ε = {}", self.eps)
     }
     #[track_caller]
     fn forward(&self, x: &[&Tensor<T>], saved: &mut Saved<T>) -> Tensor<T> {

@@ -8,6 +8,10 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 pub trait Pointwise<T: Float>: Sync + 'static {
     /// What the printed tape calls it.
     fn name(&self) -> &'static str;
+    /// See [`Op::details`].
+    fn details(&self) -> String {
+        String::new()
+    }
     /// y = f(x)
     fn f(&self, x: T) -> T;
     /// dy/dx; it may use y where that is cheaper.
@@ -33,6 +37,9 @@ pub struct Map<F>(
 impl<T: Float, F: Pointwise<T>> Op<T> for Map<F> {
     fn name(&self) -> &'static str {
         self.0.name()
+    }
+    fn details(&self) -> String {
+        self.0.details()
     }
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
         Tensor::build(x[0].shape(), |y| self.0.f_slice(x[0].data(), y))
@@ -156,6 +163,9 @@ pub struct Clamp {
 impl<T: Float> Pointwise<T> for Clamp {
     fn name(&self) -> &'static str {
         "clamp"
+    }
+    fn details(&self) -> String {
+        format!("to {} … {}", self.low, self.high)
     }
     fn f(&self, x: T) -> T {
         if x < T::from_f64(self.low) {

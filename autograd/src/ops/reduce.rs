@@ -16,6 +16,9 @@ impl<T: Float> Op<T> for Sum {
     fn name(&self) -> &'static str {
         "sum"
     }
+    fn details(&self) -> String {
+        over(&self.0)
+    }
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
         reduce(x[0], &self.0, sum)
     }
@@ -35,6 +38,9 @@ pub struct Mean(Axes);
 impl<T: Float> Op<T> for Mean {
     fn name(&self) -> &'static str {
         "mean"
+    }
+    fn details(&self) -> String {
+        over(&self.0)
     }
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
         reduce(x[0], &self.0, mean)
@@ -56,6 +62,9 @@ pub struct Max(Axes);
 impl<T: Float> Op<T> for Max {
     fn name(&self) -> &'static str {
         "max"
+    }
+    fn details(&self) -> String {
+        over(&self.0)
     }
     #[track_caller]
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
@@ -97,6 +106,12 @@ impl<T: Float> Op<T> for Variance {
     fn name(&self) -> &'static str {
         "var"
     }
+    fn details(&self) -> String {
+        match self.correction {
+            0 => over(&self.axes),
+            correction => format!("{}, n − {correction}", over(&self.axes)),
+        }
+    }
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
         let divisor = self.divisor(x[0]);
         reduce(x[0], &self.axes, |row| {
@@ -125,6 +140,9 @@ impl<T: Float> Op<T> for LogSumExp {
     fn name(&self) -> &'static str {
         "logsumexp"
     }
+    fn details(&self) -> String {
+        over(&self.0)
+    }
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
         reduce(x[0], &self.0, log_sum_exp)
     }
@@ -150,6 +168,11 @@ fn max_of<T: Float>(row: &[T]) -> T {
     }
     let ties = row.iter().filter(|&&x| x == max).count();
     max + row.iter().filter(|&&x| x == max).map(|&x| x - max).sum::<T>() / T::from_f64(ties as f64)
+}
+
+/// `axis 2`, `axes 0 1 2`
+fn over(axes: &[usize]) -> String {
+    format!("{} {}", if axes.len() == 1 { "axis" } else { "axes" }, super::list(axes))
 }
 
 /// How many entries are reduced to one.

@@ -80,6 +80,9 @@ impl<T: Float> Op<T> for Where<T> {
     fn name(&self) -> &'static str {
         "where"
     }
+    fn details(&self) -> String {
+        format!("by a mask {}", self.mask.shape())
+    }
     #[track_caller]
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
         let shape = [x[0], x[1]].iter().fold(self.mask.shape().clone(), |shape, x| {
@@ -108,6 +111,9 @@ pub struct MaskedFill<T: Float> {
 impl<T: Float> Op<T> for MaskedFill<T> {
     fn name(&self) -> &'static str {
         "masked_fill"
+    }
+    fn details(&self) -> String {
+        format!("{} where the mask {} says so", self.value, self.mask.shape())
     }
     #[track_caller]
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {

@@ -16,6 +16,9 @@ impl<T: Float> Op<T> for Softmax {
     fn name(&self) -> &'static str {
         "softmax"
     }
+    fn details(&self) -> String {
+        format!("axis {}", self.axis)
+    }
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
         along(self.axis, [x[0]], |width, [x], y| rows::softmax(width, x, y))
     }
@@ -39,6 +42,9 @@ pub struct LogSoftmax {
 impl<T: Float> Op<T> for LogSoftmax {
     fn name(&self) -> &'static str {
         "log_softmax"
+    }
+    fn details(&self) -> String {
+        format!("axis {}", self.axis)
     }
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
         along(self.axis, [x[0]], |width, [x], y| rows::log_softmax(width, x, y))
