@@ -24,5 +24,5 @@ pub use op::{At, Cotangents, Op, Saved};
 pub use profile::OpTime;
 pub use scope::Scope;
 pub use shape::Shape;
-pub use tape::{Node, ScopeGuard, Tape, Var};
+pub use tape::{Intercept, Node, ScopeGuard, Tape, Var};
 pub use tensor::Tensor;

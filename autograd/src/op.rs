@@ -45,6 +45,29 @@ pub trait Op<T: Float>: 'static {
     }
 }
 
+/// An op in a box is that op.
+impl<T: Float> Op<T> for Box<dyn Op<T>> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+    #[track_caller]
+    fn forward(&self, x: &[&Tensor<T>], saved: &mut Saved<T>) -> Tensor<T> {
+        (**self).forward(x, saved)
+    }
+    fn vjp(&self, at: &At<T>, dx: &mut Cotangents<T>) {
+        (**self).vjp(at, dx);
+    }
+    fn flops(&self, x: &[&Tensor<T>], y: &Tensor<T>) -> u64 {
+        (**self).flops(x, y)
+    }
+    fn details(&self) -> String {
+        (**self).details()
+    }
+    fn means_infinity(&self) -> bool {
+        (**self).means_infinity()
+    }
+}
+
 /// Tensors that a forward rule keeps for its vjp.
 pub type Saved<T> = SmallVec<[Tensor<T>; 2]>;
 

@@ -17,7 +17,7 @@ use crate::profile::{OpTime, Rule};
 use crate::scope::{Scope, Scopes};
 use crate::{Float, Gradients, Shape, Tensor};
 use smallvec::SmallVec;
-use std::cell::{Cell, Ref, RefCell};
+use std::cell::{Cell, OnceCell, Ref, RefCell};
 use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -30,7 +30,11 @@ pub struct Tape<T: Float> {
     freed: Cell<bool>,
     stop_at_non_finite: Cell<bool>,
     pub(crate) op_times: RefCell<Option<Vec<OpTime>>>,
+    intercept: OnceCell<Box<Intercept<T>>>,
 }
+
+/// Takes an op that is about to run, and the scope that it runs in, and returns the op that runs in its place.
+pub type Intercept<T> = dyn Fn(Box<dyn Op<T>>, &str) -> Box<dyn Op<T>>;
 
 /// A number (or many) on a tape: a handle that copies like a number and is used like one.
 #[derive(Clone, Copy)]
@@ -80,6 +84,7 @@ impl<T: Float> Tape<T> {
             freed: Cell::new(false),
             stop_at_non_finite: Cell::new(false),
             op_times: RefCell::new(None),
+            intercept: OnceCell::new(),
         }
     }
 
@@ -109,6 +114,15 @@ impl<T: Float> Tape<T> {
     /// If the inputs are of another tape, or of shapes that the op does not take.
     #[track_caller]
     pub fn apply<'t>(&'t self, op: impl Op<T>, inputs: &[Var<'t, T>]) -> Var<'t, T> {
+        if let Some(intercept) = self.intercept.get() {
+            let op = intercept(Box::new(op), &self.scope_name(self.scopes.borrow().current()));
+            return self.run(op, inputs);
+        }
+        self.run(op, inputs)
+    }
+
+    #[track_caller]
+    fn run<'t>(&'t self, op: impl Op<T>, inputs: &[Var<'t, T>]) -> Var<'t, T> {
         let mut saved = Saved::new();
         let (value, requires_gradient) = {
             let nodes = self.nodes.borrow();
@@ -127,6 +141,16 @@ impl<T: Float> Tape<T> {
         };
         let inputs = inputs.iter().map(|input| input.index).collect();
         self.push(Some(Box::new(op)), inputs, value, saved, requires_gradient)
+    }
+
+    /// Lets `f` exchange every op from now on: it is given the op and the scope that it is applied in, and what it
+    /// returns runs instead, forward and back. So a rule can be made wrong on purpose, to see whether a check finds
+    /// it, and the code of the model need not know: return an op that delegates to the given one except for its bug.
+    ///
+    /// # Panics
+    /// If the tape has an intercept already.
+    pub fn intercept(&self, f: impl Fn(Box<dyn Op<T>>, &str) -> Box<dyn Op<T>> + 'static) {
+        assert!(self.intercept.set(Box::new(f)).is_ok(), "intercept: this tape has an intercept already");
     }
 
     #[track_caller]
