@@ -1,4 +1,35 @@
 //! Reverse-mode automatic differentiation on tensors, from scratch, on a tape.
+//!
+//! Compute on a tape, end in one number, walk back from it: every number on the tape then knows how the last one would
+//! have changed with it.
+//!
+//! ```
+//! use autograd::{Tape, Tensor};
+//!
+//! let tape = Tape::<f64>::new();
+//! let x = tape.leaf(Tensor::new([2, 2], [1.0, 2.0, 3.0, 4.0]));
+//! let w = tape.leaf(Tensor::new([2, 1], [0.5, -1.0]));
+//! let loss = (x.matmul(w) + 1.0).powi(2).sum_all(); // Σ (x·w + 1)², one number
+//! let gradients = loss.backward();
+//!
+//! assert_eq!(loss.value().item(), 2.5);
+//! assert_eq!(gradients.of(w).data(), [-10.0, -14.0]); // ∂loss/∂w, in the shape of w
+//! ```
+//!
+//! What to read, in this order:
+//!
+//! 1. [`Tape`] and [`Var`], in `tape.rs`: the file that everything else serves. The idea is [`Tape::apply`] and the
+//!    loop behind [`Var::backward`].
+//! 2. [`mod@op`]: what an operation has to say ([`Op`]), and the one place where cotangents are added up
+//!    ([`Cotangents`]). An op of your own implements the same trait.
+//! 3. [`ops`]: the rules, one file a family; formula, forward rule and vector-Jacobian product side by side.
+//! 4. [`Dual`]: forward mode, by running the same code at another scalar. [`gradcheck`]: every gradient computed three
+//!    ways, which have to agree.
+//! 5. [`Tensor`] and [`Shape`]: numbers and sizes; they know nothing of gradients.
+//! 6. [`kernels`]: functions on slices, the matrix product from its definition to its fast form.
+//!
+//! Shapes that do not fit are mistakes of the program: they panic at the caller's line, with a sentence about the
+//! mathematics.
 
 pub mod buffer;
 mod detector;

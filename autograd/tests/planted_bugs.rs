@@ -1,7 +1,7 @@
 //! A check is worth what it finds. Here are ops with a bug planted in their backward rule, each beside its right twin:
 //! the gradient check accepts every twin and rejects every bug, naming the input, the entry and what is wrong.
 
-use autograd::gradcheck::{Function, Report, Verdict, gradcheck};
+use autograd::gradcheck::{Function, GradCheck, Report, Verdict};
 use autograd::{At, Cotangents, Float, Op, Saved, Tensor, Var};
 
 /// The bugs: those that were shipped by real frameworks, and those that every student writes once.
@@ -189,8 +189,13 @@ impl Function for Suspect {
     }
 }
 
-/// The report on an op of this kind, on inputs without symmetry; square matrices, so that a missing transpose fits.
+/// The report on an op of this kind, entry by entry.
 fn check(kind: Kind, bug: Bug) -> Report {
+    check_by(&GradCheck::default(), kind, bug)
+}
+
+/// The same on inputs without symmetry; square matrices, so that a missing transpose fits.
+fn check_by(settings: &GradCheck, kind: Kind, bug: Bug) -> Report {
     let wave = |shape: &[usize], phase: f64| Tensor::from_fn(shape, |i| (1.3 * i as f64 + phase).sin() + 0.1);
     let x = ("x", wave(&[3, 3], 0.4));
     let two = |second: (&'static str, Tensor<f64>)| vec![x.clone(), second];
@@ -200,7 +205,7 @@ fn check(kind: Kind, bug: Bug) -> Report {
         Kind::AddBias => two(("bias", wave(&[3], 2.0))),
         _ => vec![x],
     };
-    gradcheck(&Suspect { kind, bug }, &inputs)
+    settings.run(&Suspect { kind, bug }, &inputs)
 }
 
 /// The check accepts the right op, and rejects the bug with a failure of the input named `blamed`.
@@ -278,5 +283,28 @@ fn a_derivative_that_is_wrong_in_both_modes_is_found_by_the_difference() {
     for failure in wrong.failures() {
         assert_eq!(failure.verdict, Verdict::DifferenceDiffers, "{failure}");
         assert!(failure.to_string().contains("reverse and forward share a wrong derivative"), "{failure}");
+    }
+}
+
+#[test]
+fn along_a_single_random_direction_every_bug_is_found_too() {
+    let one_direction = GradCheck { exhaustive_up_to: 0, directions: 1, ..GradCheck::default() };
+    for (kind, bug) in [
+        (Kind::Sub, Bug::WrongSign),
+        (Kind::Square, Bug::FactorTwo),
+        (Kind::MatMul, Bug::MissingTranspose),
+        (Kind::AddBias, Bug::MissingSumOverRows),
+        (Kind::Softmax, Bug::MissingRowSum),
+        (Kind::LayerNorm, Bug::NormTreatedAsConstant),
+        (Kind::Gather, Bug::OverwrittenScatter),
+        (Kind::Gather, Bug::OffByOneScatter),
+        (Kind::Exp, Bug::InputForOutput),
+        (Kind::Relu, Bug::ForgottenMask),
+        (Kind::Cube, Bug::WrongTogether),
+    ] {
+        let right = check_by(&one_direction, kind, Bug::None);
+        assert!(right.ok(), "the right {kind:?} is accepted: {right}");
+        let wrong = check_by(&one_direction, kind, bug);
+        assert!(!wrong.ok(), "{bug:?} is rejected: {wrong}");
     }
 }

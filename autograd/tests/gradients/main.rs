@@ -1,7 +1,8 @@
 //! The syllabus of the gradients: every op of the crate, family by family, proven in the same ways.
 //!
 //! ```text
-//! the gradient     reverse = forward = difference, entry by entry, at f64         three_ways_agree
+//! the gradient     reverse = forward = difference, entry by entry, at f64;        three_ways_agree
+//!                  and inputs that are used twice collect both contributions
 //! the value        the formula, written once more with loops and indices          the_value_is
 //! the precision    f32 computes what f64 does, but for rounding                   f32_agrees_with_f64
 //! the curvature    Hessian-vector products: symmetric, and equal to differences   second_order_agrees

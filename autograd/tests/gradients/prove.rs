@@ -1,7 +1,7 @@
 //! What is proven of every op, and how a failure is told.
 
 use autograd::gradcheck::{Function, Report, Verdict, check_second_order, gradcheck};
-use autograd::{Float, Tape, Tensor, Var};
+use autograd::{Float, Gradients, Shape, Tape, Tensor, Var};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestCaseResult, TestRunner};
 use std::cell::{Cell, RefCell};
@@ -29,7 +29,8 @@ pub fn for_all<S: Strategy>(cases: u32, drawn: S, claim: impl Fn(S::Value) -> Te
     }
 }
 
-/// Reverse, forward and difference agree in every entry of every input, with no kink and no noise.
+/// Reverse, forward and difference agree in every entry of every input, with no kink and no noise; and where the
+/// function is used twice on one tape, its inputs collect both contributions.
 pub fn three_ways_agree(f: &(impl Function + Debug), x: &[Tensor<f64>]) -> TestCaseResult {
     let names = ["x0", "x1", "x2", "x3"];
     let named: Vec<_> = names.into_iter().zip(x.iter().cloned()).collect();
@@ -41,6 +42,20 @@ pub fn three_ways_agree(f: &(impl Function + Debug), x: &[Tensor<f64>]) -> TestC
         .map(|entry| entry.to_string())
         .collect();
     prop_assert!(doubtful.is_empty(), "{} of {}:\n{}", name(f), shapes(x), doubtful.join("\n"));
+    used_twice_the_gradient_doubles(f, x)
+}
+
+/// y = f(x) + f(x), each side computed anew from the same x, has twice the gradient.
+fn used_twice_the_gradient_doubles(f: &(impl Function + Debug), x: &[Tensor<f64>]) -> TestCaseResult {
+    let once = value_and_gradients(f, x);
+    let tape = Tape::new();
+    let leaves: Vec<Var<f64>> = x.iter().map(|x| tape.leaf(x.clone())).collect();
+    let y = f.call(&leaves) + f.call(&leaves);
+    let gradients = y.backward_from(weighting(&y.shape()));
+    for (i, (leaf, once)) in leaves.iter().zip(&once[1..]).enumerate() {
+        let claim = format!("{} of {} used twice, gradient of x{i}", name(f), shapes(x));
+        near(&of_input(&gradients, *leaf), &once.map(|once| 2.0 * once), 1e-13, &claim)?;
+    }
     Ok(())
 }
 
@@ -98,9 +113,18 @@ pub fn value_and_gradients<T: Float>(f: &impl Function, x: &[Tensor<T>]) -> Vec<
     let tape = Tape::new();
     let leaves: Vec<Var<T>> = x.iter().map(|x| tape.leaf(x.clone())).collect();
     let y = f.call(&leaves);
-    let gradients = y.backward_from(Tensor::from_fn(y.shape(), |i| T::from_f64((i as f64).cos())));
-    let gradient = |x: &Var<T>| gradients.get(*x).cloned().unwrap_or_else(|| Tensor::zeros(x.shape()));
-    [y.value()].into_iter().chain(leaves.iter().map(gradient)).collect()
+    let gradients = y.backward_from(weighting(&y.shape()));
+    [y.value()].into_iter().chain(leaves.iter().map(|x| of_input(&gradients, *x))).collect()
+}
+
+/// The gradient of an input; zeros for one that the result does not depend on.
+fn of_input<T: Float>(gradients: &Gradients<T>, x: Var<T>) -> Tensor<T> {
+    gradients.get(x).cloned().unwrap_or_else(|| Tensor::zeros(x.shape()))
+}
+
+/// The weights cos(i) of the entries of y.
+fn weighting<T: Float>(y: &Shape) -> Tensor<T> {
+    Tensor::from_fn(y, |i| T::from_f64((i as f64).cos()))
 }
 
 /// |found − expected| ≤ tolerance·(1 + the largest expected entry), shapes equal, NaN only where expected.
