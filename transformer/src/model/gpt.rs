@@ -122,3 +122,69 @@ impl<P> Gpt<P> {
         list
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use autograd::gradcheck::{Function, GradCheck, Verdict, check_second_order};
+
+    /// The loss of a model as a function of its parameters.
+    struct Loss {
+        model: Gpt<Tensor<f64>>,
+        batch: Batch,
+        pass: Pass,
+    }
+
+    impl Function for Loss {
+        fn call<'t, T: Float>(&self, x: &[Var<'t, T>]) -> Var<'t, T> {
+            let mut x = x.iter().copied();
+            let model = self.model.map(&mut |_, _| x.next().expect("a variable for each parameter"));
+            model.loss(&self.batch, &self.pass)
+        }
+    }
+
+    fn losses() -> [Loss; 2] {
+        [Pass::evaluation(), Pass::evaluation().textbook()].map(|pass| {
+            let config = ModelConfig {
+                n_layer: 2,
+                n_head: 2,
+                n_embd: 12,
+                block_size: 7,
+                vocab_size: 11,
+                bias: true,
+                ..ModelConfig::default()
+            };
+            let token = |i: usize| (i * i + 3 * i) % 11;
+            let batch = Batch {
+                x: (0..14).map(token).collect(),
+                y: (1..15).map(token).collect(),
+                rows: 2,
+                length: 7,
+            };
+            Loss { model: Gpt::init(&config, 9), batch, pass }
+        })
+    }
+
+    #[test]
+    fn along_random_directions_the_gradient_of_a_whole_model_is_the_same_three_ways() {
+        let check = GradCheck { exhaustive_up_to: 0, directions: 2, ..GradCheck::default() };
+        for loss in losses() {
+            let parameters = loss.model.parameters();
+            let named: Vec<(&str, Tensor<f64>)> =
+                parameters.iter().map(|(name, value)| (name.as_str(), (*value).clone())).collect();
+            let report = check.run(&loss, &named);
+            assert_eq!(report.entries.len(), 2 * 28);
+            assert!(report.entries.iter().all(|entry| entry.verdict == Verdict::Agree), "{report}");
+        }
+    }
+
+    #[test]
+    fn the_hessian_of_a_whole_model_is_symmetric_and_a_difference_of_gradients() {
+        for loss in losses() {
+            let values: Vec<Tensor<f64>> =
+                loss.model.parameters().into_iter().map(|(_, value)| value.clone()).collect();
+            let found = check_second_order(&loss, &values, 5);
+            assert!(found.ok(), "{found:?}");
+        }
+    }
+}
