@@ -1,4 +1,22 @@
-//! A GPT on the `autograd` crate.
+//! A GPT on the [`autograd`] crate, with what it takes to train one on an ordinary computer.
+//!
+//! ```text
+//! text → tokens → [b, n, d] → N blocks → one number: the mean of −ln p(next token)        model, data
+//! and back from it to every parameter, a small step against each slope, again and again   train
+//! ```
+//!
+//! What to read, in this order:
+//!
+//! 1. `examples/microgpt.rs`: all of it on one page.
+//! 2. [`model`]: the architecture, GPT-2's; begin with [`Gpt`](model::Gpt) and [`Block`](model::Block).
+//! 3. [`data`]: tokenizers, windows of a text, and [`stories`](data::stories), a corpus whose entropy is known exactly.
+//! 4. [`train`]: the [`gradient`](train::gradient) of a batch, the [`optimizer`](train::optimizer), the
+//!    [`trainer`](train::trainer).
+//! 5. [`mod@sample`]: from logits to text. [`run_dir`]: what a run leaves on disk, whole at every moment.
+//! 6. [`commands`] and [`cli`]: the command line, which is thin.
+//!
+//! Whatever comes from outside (files, flags, texts) and is wrong is an [`Error`] that names the file, the place in it
+//! and a way out.
 
 pub mod bench;
 pub mod cli;

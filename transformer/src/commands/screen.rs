@@ -20,7 +20,7 @@ impl Screen {
     pub fn new(steps: usize, done: usize) -> Self {
         let bar = std::io::stdout().is_terminal().then(|| {
             let bar = ProgressBar::new(steps as u64).with_position(done as u64);
-            let style = ProgressStyle::with_template("{bar:12} {pos}/{len} {wide_msg}");
+            let style = ProgressStyle::with_template("{wide_bar} {pos}/{len}  {prefix}\n{wide_msg}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar
         });
@@ -31,13 +31,14 @@ impl Screen {
     pub fn show(&mut self, step: usize, progress: &Progress) {
         let Some(line) = progress.line else { return };
         self.val_loss = line.val_loss.or(self.val_loss);
-        let message = format!("{}  {}", figures(line, self.val_loss), self.time_left(step));
+        let (figures, time_left) = (figures(line, self.val_loss), self.time_left(step));
         match &self.bar {
             Some(bar) => {
+                bar.set_prefix(time_left);
+                bar.set_message(figures);
                 bar.set_position(step as u64);
-                bar.set_message(message);
             }
-            None => println!("step {step:>5}/{}  {message}", self.steps),
+            None => println!("step {step:>5}/{}  {figures}  {time_left}", self.steps),
         }
     }
 
