@@ -87,6 +87,11 @@ pub(crate) fn count(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| "give a whole number from 0 on".into())
 }
 
+/// A seed: a whole number from 0 on.
+pub(crate) fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "give a whole number from 0 on, below 2⁶⁴".into())
+}
+
 /// A real number.
 pub(crate) fn number(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|x: &f64| x.is_finite()).ok_or_else(|| "give a number".into())

@@ -107,8 +107,21 @@ fn sizes_that_do_not_fit_one_another_or_are_no_sizes_are_refused_by_name() {
     for value in ["0", "-4", "many"] {
         refused(place.train(&text, &[&format!("--batch_size={value}")]), &["--batch_size", "from 1 on"]);
     }
+    refused(place.train(&text, &["--seed=-1"]), &["--seed", "from 0 on"]);
     refused(place.train(&text, &["--dropout=1.5"]), &["dropout", "1.5", "way out:"]);
     refused(place.train(&text, &["--learning_rate=-1"]), &["learning_rate", "way out:"]);
+}
+
+#[cfg(target_os = "linux")] // where the system tells how much memory there is
+#[test]
+fn a_run_that_no_memory_holds_is_refused_before_anything_is_made() {
+    let place = Place::new();
+    for size in
+        ["--n_embd=1000000000", "--batch_size=99999999999", "--gradient_accumulation_steps=99999999999"]
+    {
+        refused(place.train(&place.text(), &[size]), &["of memory, and this machine has", "way out:"]);
+    }
+    assert!(!place.path("run").exists());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `sample`: lets a trained model write.
 
 use super::use_threads;
-use crate::cli::{count, number, size};
+use crate::cli::{count, number, seed, size};
 use crate::error::{Error, Result};
 use crate::random::{Purpose, generator};
 use crate::run_dir::{RunDir, Weights};
@@ -48,7 +48,7 @@ pub struct Flags {
     #[arg(long, value_name = "P", value_parser = number, default_value = "1.0")]
     pub top_p: f64,
     /// Governs what is drawn
-    #[arg(long, value_name = "N", default_value = "1337")]
+    #[arg(long, value_name = "N", value_parser = seed, default_value = "1337")]
     pub seed: u64,
     /// The threads to compute with [default: one a physical core]
     #[arg(long, value_name = "N", value_parser = size)]

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod gradient;
+mod memory;
 pub mod optimizer;
 pub mod presets;
 mod saving;

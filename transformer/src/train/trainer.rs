@@ -5,6 +5,7 @@
 
 use super::config::TrainConfig;
 use super::gradient::gradient;
+use super::memory;
 use super::optimizer::{AdamW, Moments};
 use super::schedule::learning_rate;
 use crate::data::batches::{Batch, Batches, in_order};
@@ -42,9 +43,10 @@ impl Trainer {
     /// A fresh model, about to be trained on `dataset`.
     ///
     /// # Errors
-    /// If a number of the configuration is out of its range.
+    /// If a number of the configuration is out of its range, or the machine has too little memory.
     pub fn new(config: TrainConfig, dataset: Dataset) -> Result<Self> {
         config.validate()?;
+        memory::check(&config)?;
         let model = Gpt::init(&config.model, config.seed);
         let moments = Moments::zeros(model.parameters().into_iter().map(|(_, parameter)| parameter));
         let batches = Batches::new(config.seed, Purpose::Batches, config.batch_size, config.model.block_size);

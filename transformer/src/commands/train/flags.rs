@@ -1,6 +1,6 @@
 //! The flags of `train`, under nanoGPT's names.
 
-use crate::cli::{count, number, size, truth};
+use crate::cli::{count, number, seed, size, truth};
 use crate::data::tokenizer::TokenizerKind;
 use crate::train::config::TrainConfig;
 use crate::train::presets::Preset;
@@ -43,7 +43,7 @@ pub struct Flags {
     #[arg(long, value_name = "N", value_parser = size)]
     pub threads: Option<usize>,
     /// Governs initialisation, batches, dropout and samples
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = seed)]
     pub seed: Option<u64>,
 
     /// Blocks

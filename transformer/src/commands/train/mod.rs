@@ -67,9 +67,10 @@ fn begin(flags: &Flags, out_dir: &Path) -> Result<(Session, Tokenizer)> {
     let tokenizer = Tokenizer::for_text(config.tokenizer, text.content());
     config.model.vocab_size = tokenizer.vocab_size();
     let dataset = Dataset::new(&text, &tokenizer, config.model.block_size)?;
+    let trainer = Trainer::new(config, dataset)?;
     let run = RunDir::create(out_dir, flags.overwrite)?;
-    run.write_description(&config.model, &tokenizer)?;
-    Ok((Session::begin(Trainer::new(config, dataset)?, run)?, tokenizer))
+    run.write_description(&trainer.config.model, &tokenizer)?;
+    Ok((Session::begin(trainer, run)?, tokenizer))
 }
 
 fn resume(flags: &Flags, out_dir: &Path) -> Result<(Session, Tokenizer)> {
@@ -110,10 +111,10 @@ fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
 fn introduce(trainer: &Trainer, out_dir: &Path, threads: usize) {
     let (config, model) = (&trainer.config, &trainer.config.model);
     println!(
-        "{} parameters: {} layers, {} heads, {} wide, context {}, vocabulary {}",
+        "{} parameters: {}, {}, {} wide, context {}, vocabulary {}",
         thousands(trainer.model.numel() as f64),
-        model.n_layer,
-        model.n_head,
+        counted(model.n_layer, "layer"),
+        counted(model.n_head, "head"),
         model.n_embd,
         model.block_size,
         model.vocab_size
@@ -124,13 +125,18 @@ fn introduce(trainer: &Trainer, out_dir: &Path, threads: usize) {
         thousands(trainer.dataset.train.len() as f64),
         thousands(trainer.dataset.validation.len() as f64)
     );
-    let s = if threads == 1 { "" } else { "s" };
     println!(
-        "{} updates of {} tokens on {threads} thread{s}; the run is kept in {}",
+        "{} updates of {} tokens on {}; the run is kept in {}",
         thousands(config.max_iters as f64),
         thousands(config.tokens_per_update() as f64),
+        counted(threads, "thread"),
         out_dir.display()
     );
+}
+
+/// `1 layer`, `2 layers`
+fn counted(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A few words in the midst of training.
