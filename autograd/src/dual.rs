@@ -31,10 +31,13 @@ impl<T: Float> Dual<T> {
 
     /// The chain rule for one argument: f(v) + f′(v)·t·ε.
     fn chain(self, f: T, df: T) -> Self {
-        // 0·∞ is no tangent: a constant stays one even where f′ is infinite (√0, ln 0).
-        let tangent = if self.tangent == T::ZERO { T::ZERO } else { df * self.tangent };
-        Dual::new(f, tangent)
+        Dual::new(f, times(df, self.tangent))
     }
+}
+
+/// slope·tangent. A constant stays one even where the slope is infinite (√0, ln 0, a factor of −∞): 0·∞ is no tangent.
+fn times<T: Float>(slope: T, tangent: T) -> T {
+    if tangent.is_zero() { T::ZERO } else { slope * tangent }
 }
 
 impl<T: Float> Float for Dual<T> {
@@ -46,6 +49,9 @@ impl<T: Float> Float for Dual<T> {
     }
     fn to_f64(self) -> f64 {
         self.value.to_f64()
+    }
+    fn is_zero(self) -> bool {
+        self.value.is_zero() && self.tangent.is_zero()
     }
     fn exp(self) -> Self {
         let y = self.value.exp();
@@ -98,7 +104,7 @@ impl<T: Float> Mul for Dual<T> {
     type Output = Self;
     fn mul(self, b: Self) -> Self {
         // (a·b)′ = a′·b + a·b′
-        Dual::new(self.value * b.value, self.tangent * b.value + self.value * b.tangent)
+        Dual::new(self.value * b.value, times(b.value, self.tangent) + times(self.value, b.tangent))
     }
 }
 
@@ -106,7 +112,7 @@ impl<T: Float> Div for Dual<T> {
     type Output = Self;
     fn div(self, b: Self) -> Self {
         let y = self.value / b.value;
-        Dual::new(y, (self.tangent - y * b.tangent) / b.value) // (a/b)′ = (a′ − (a/b)·b′) / b
+        Dual::new(y, (self.tangent - times(y, b.tangent)) / b.value) // (a/b)′ = (a′ − (a/b)·b′) / b
     }
 }
 
@@ -199,7 +205,21 @@ mod tests {
     }
 
     #[test]
+    fn second_derivatives_are_right_also_where_the_first_is_zero() {
+        let x = Dual::new(Dual::new(0.0, 1.0), Dual::new(1.0, 0.0));
+        assert_relative_eq!((x * x).exp().tangent.tangent, 2.0); // (e^(x²))″ = (2 + 4x²)·e^(x²)
+    }
+
+    #[test]
     fn a_constant_has_no_tangent_even_where_the_slope_is_infinite() {
         assert_eq!(Dual::new(0.0, 0.0).sqrt().tangent, 0.0);
+    }
+
+    #[test]
+    fn an_infinite_constant_has_no_tangent_whatever_constant_it_meets() {
+        let (hidden, two) = (Dual::<f64>::from_f64(f64::NEG_INFINITY), Dual::from_f64(2.0));
+        for y in [hidden * two, two * hidden, hidden / two, two / hidden, hidden - two, hidden.exp()] {
+            assert_eq!(y.tangent, 0.0, "{y:?}");
+        }
     }
 }

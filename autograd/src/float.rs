@@ -70,6 +70,11 @@ pub trait Float:
         }
     }
 
+    /// 0; for a dual number also without a tangent, so that it is 0 nearby as well.
+    fn is_zero(self) -> bool {
+        self == Self::ZERO
+    }
+
     /// Neither infinite nor NaN.
     fn is_finite(self) -> bool {
         self.to_f64().is_finite()

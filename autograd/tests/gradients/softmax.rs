@@ -131,6 +131,28 @@ fn an_entry_of_minus_infinity_gets_weight_zero_and_gradient_zero() {
     assert_eq!(found[1].data()[1], 0.0);
 }
 
+/// softmax or log-softmax of a row of which −∞ hides an entry, as a causal mask does.
+#[derive(Debug)]
+struct WithOneHidden(Along);
+
+impl Function for WithOneHidden {
+    fn call<'t, T: Float>(&self, x: &[Var<'t, T>]) -> Var<'t, T> {
+        let mask = Tensor::new([4], [0.0, 1.0, 0.0, 0.0].map(T::from_f64));
+        let y = self.0.call(&[x[0].masked_fill(&mask, f64::NEG_INFINITY)]);
+        y.slice(-1, 2..4) * y.slice(-1, 0..1)
+    }
+}
+
+#[test]
+fn behind_minus_infinity_all_three_ways_and_the_second_derivative_still_agree() {
+    for f in [WithOneHidden(Along::Softmax(-1)), WithOneHidden(Along::LogSoftmax(-1))] {
+        for_all(16, tensor_of(&[2, 4], ordinary()), |x| {
+            three_ways_agree(&f, std::slice::from_ref(&x))?;
+            second_order_agrees(&f, &[x])
+        });
+    }
+}
+
 #[test]
 fn a_row_of_nothing_but_minus_infinity_is_no_number() {
     let found = value_and_gradients(&Along::Softmax(0), &[Tensor::full([2], f64::NEG_INFINITY)]);
