@@ -33,7 +33,10 @@ impl<T: Float> Gradients<T> {
         gradient
     }
 
-    /// As [`of`](Gradients::of), giving the gradient away.
+    /// As [`get`](Gradients::get), giving the gradient away.
+    ///
+    /// # Panics
+    /// If x lives on another tape than the loss.
     #[track_caller]
     pub fn take(&mut self, x: Var<'_, T>) -> Option<Tensor<T>> {
         assert_eq!(x.tape().id, self.tape, "these gradients belong to another tape");

@@ -281,7 +281,8 @@ impl<'t, T: Float> Var<'t, T> {
     /// can be repeated, from here or from another node, and each walk's [`Gradients`] start from nothing.
     ///
     /// # Panics
-    /// If this is not one number: then say with [`backward_from`](Var::backward_from) what to walk back from.
+    /// If this is not one number: then say with [`backward_from`](Var::backward_from) what to walk back from. And if the
+    /// tape has been spent by [`backward_and_free`](Var::backward_and_free).
     #[track_caller]
     pub fn backward(self) -> Gradients<T> {
         self.backward_from(self.seed())
@@ -299,12 +300,18 @@ impl<'t, T: Float> Var<'t, T> {
     /// [`backward`](Var::backward) for a training step: values and cotangents go back to the pool as soon as
     /// the walk has passed them, and only the gradients of leaves are returned. The tape is spent afterwards: a
     /// second walk over it panics.
+    ///
+    /// # Panics
+    /// As [`backward`](Var::backward).
     #[track_caller]
     pub fn backward_and_free(self) -> Gradients<T> {
         self.walk_back(self.seed(), Keep::Leaves, None)
     }
 
     /// [`backward`](Var::backward), telling `watch` of every single contribution before it is added.
+    ///
+    /// # Panics
+    /// As [`backward`](Var::backward).
     #[track_caller]
     pub fn backward_watched(self, watch: &mut Watch<'_, T>) -> Gradients<T> {
         self.walk_back(self.seed(), Keep::Everything, Some(watch))

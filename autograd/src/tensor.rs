@@ -166,7 +166,10 @@ impl<T: Float> Tensor<T> {
         })
     }
 
-    /// self += other, entry by entry; the shapes are equal.
+    /// self += other, entry by entry.
+    ///
+    /// # Panics
+    /// If the shapes differ.
     #[track_caller]
     pub fn add_assign(&mut self, other: &Tensor<T>) {
         assert_eq!(self.shape, other.shape, "add_assign takes equal shapes");
@@ -198,6 +201,9 @@ impl<T: Float> Tensor<T> {
     }
 
     /// The transpose of [`broadcast_to`](Tensor::broadcast_to): entries that came from one are summed into it.
+    ///
+    /// # Panics
+    /// If `shape` does not broadcast to this one.
     #[track_caller]
     pub fn sum_to(&self, shape: &Shape) -> Self {
         if self.shape == *shape {

@@ -35,6 +35,9 @@ pub struct AdamW<T> {
 
 impl<T: Float> AdamW<T> {
     /// Updates x, m and v, all of one length.
+    ///
+    /// # Panics
+    /// If the lengths differ.
     #[track_caller]
     pub fn step(&self, x: &mut [T], gradient: &[T], m: &mut [T], v: &mut [T]) {
         const CHUNK: usize = 8192;

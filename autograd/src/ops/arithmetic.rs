@@ -132,6 +132,7 @@ impl<T: Float> Op<T> for Affine {
 /// ```text
 /// y = xⁿ            x̄ = ȳ·n·xⁿ⁻¹      for a whole number n; x⁰ = 1 everywhere
 /// ```
+/// For n < 0 value and slope are infinite at 0.
 pub struct Powi {
     /// The exponent.
     pub n: i32,
@@ -159,6 +160,7 @@ impl<T: Float> Op<T> for Powi {
 /// ```text
 /// y = xᵖ            x̄ = ȳ·p·xᵖ⁻¹      for a real number p and x ≥ 0; NaN for x < 0
 /// ```
+/// At 0 the slope is that from the right: infinite for p < 1, 0 for p > 1.
 pub struct Powf {
     /// The exponent.
     pub p: f64,
@@ -190,13 +192,13 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().apply(Affine { scale: s, shift: 0.0 }, &[self])
     }
 
-    /// xⁿ, entry by entry, for a whole number n.
+    /// xⁿ, entry by entry, for a whole number n; x⁰ = 1 everywhere.
     #[track_caller]
     pub fn powi(self, n: i32) -> Self {
         self.tape().apply(Powi { n }, &[self])
     }
 
-    /// xᵖ, entry by entry, for a real number p.
+    /// xᵖ, entry by entry, for a real number p; NaN for x < 0, with infinite slope at 0 for p < 1.
     #[track_caller]
     pub fn powf(self, p: f64) -> Self {
         self.tape().apply(Powf { p }, &[self])

@@ -80,6 +80,9 @@ impl<'t, T: Float> Var<'t, T> {
     }
 
     /// [`causal_attention`](Var::causal_attention) as the textbook writes it, op by op.
+    ///
+    /// # Panics
+    /// As `causal_attention`.
     #[track_caller]
     pub fn causal_attention_textbook(self, n_head: usize, n_head_kv: usize) -> Self {
         let (h, h_kv) = (n_head, n_head_kv);

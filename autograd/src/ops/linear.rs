@@ -58,6 +58,9 @@ impl<'t, T: Float> Var<'t, T> {
     }
 
     /// [`linear`](Var::linear) as the textbook writes it, op by op.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
     #[track_caller]
     pub fn linear_textbook(self, weight: Self, bias: Option<Self>) -> Self {
         let y = self.matmul(weight);

@@ -132,6 +132,9 @@ impl<'t, T: Float> Var<'t, T> {
     }
 
     /// [`layer_norm`](Var::layer_norm) as the textbook writes it, op by op.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast.
     #[track_caller]
     pub fn layer_norm_textbook(self, weight: Self, bias: Option<Self>, eps: f64) -> Self {
         let centred = self - self.mean(&[-1]).unsqueeze(-1);
@@ -153,6 +156,9 @@ impl<'t, T: Float> Var<'t, T> {
     }
 
     /// [`rms_norm`](Var::rms_norm) as the textbook writes it, op by op.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast.
     #[track_caller]
     pub fn rms_norm_textbook(self, weight: Option<Self>, eps: f64) -> Self {
         let mean_square = (self * self).mean(&[-1]).unsqueeze(-1);

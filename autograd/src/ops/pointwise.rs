@@ -283,13 +283,13 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().apply(Map(Exp), &[self])
     }
 
-    /// ln x
+    /// ln x, the natural logarithm; −∞ at 0, NaN below.
     #[track_caller]
     pub fn ln(self) -> Self {
         self.tape().apply(Map(Ln), &[self])
     }
 
-    /// √x
+    /// √x; the slope at 0 is infinite, below 0 both are NaN.
     #[track_caller]
     pub fn sqrt(self) -> Self {
         self.tape().apply(Map(Sqrt), &[self])
@@ -329,19 +329,19 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().apply(Map(Relu), &[self])
     }
 
-    /// x·σ(x)
+    /// x·σ(x), also called swish (Ramachandran et al. 2017).
     #[track_caller]
     pub fn silu(self) -> Self {
         self.tape().apply(Map(Silu), &[self])
     }
 
-    /// GPT-2's gelu, by tanh.
+    /// GPT-2's gelu: ½x(1 + tanh(√(2/π)·(x + 0.044715·x³))) (Hendrycks & Gimpel 2016).
     #[track_caller]
     pub fn gelu(self) -> Self {
         self.tape().apply(Map(Gelu), &[self])
     }
 
-    /// x·Φ(x), by erf.
+    /// The exact gelu: x·Φ(x), Φ the normal distribution function, by erf (Hendrycks & Gimpel 2016).
     #[track_caller]
     pub fn gelu_erf(self) -> Self {
         self.tape().apply(Map(GeluErf), &[self])

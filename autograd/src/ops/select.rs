@@ -102,7 +102,7 @@ impl<T: Float> Op<T> for Where<T> {
 /// ```text
 /// y = mask ? value : x      x̄ = mask ? 0 : ȳ
 /// ```
-/// The mask broadcasts to the shape of x; an entry that is not 0 means yes.
+/// The mask broadcasts with x; an entry that is not 0 means yes.
 pub struct MaskedFill<T: Float> {
     mask: Tensor<T>,
     value: f64,
@@ -130,24 +130,36 @@ impl<T: Float> Op<T> for MaskedFill<T> {
 
 impl<'t, T: Float> Var<'t, T> {
     /// max(self, b), entry by entry, with broadcasting; at a tie each side gets half of the gradient.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast.
     #[track_caller]
     pub fn maximum(self, b: Self) -> Self {
         self.tape().apply(Maximum, &[self, b])
     }
 
     /// min(self, b), entry by entry, with broadcasting; at a tie each side gets half of the gradient.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast.
     #[track_caller]
     pub fn minimum(self, b: Self) -> Self {
         self.tape().apply(Minimum, &[self, b])
     }
 
     /// self where the mask is not 0, `otherwise` where it is; all three broadcast.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast.
     #[track_caller]
     pub fn where_mask(self, mask: &Tensor<T>, otherwise: Self) -> Self {
         self.tape().apply(Where { mask: mask.clone() }, &[self, otherwise])
     }
 
-    /// `value` where the mask is not 0, self elsewhere; the mask broadcasts to the shape of self.
+    /// `value` where the mask is not 0, self elsewhere; the mask broadcasts with self.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast.
     #[track_caller]
     pub fn masked_fill(self, mask: &Tensor<T>, value: f64) -> Self {
         self.tape().apply(MaskedFill { mask: mask.clone(), value }, &[self])

@@ -246,6 +246,18 @@ fn whole_powers_are_smooth_at_zero_where_the_exponent_is_not_negative() {
 }
 
 #[test]
+fn at_zero_the_slope_of_a_root_is_infinite_and_that_of_a_power_above_one_is_zero() {
+    let at_zero = |f: Unary| {
+        let found = value_and_gradients(&f, &[Tensor::scalar(0.0)]);
+        [found[0].item(), found[1].item()]
+    };
+    let infinity = f64::INFINITY;
+    assert_eq!(at_zero(Unary::Powf(0.5)), [0.0, infinity]);
+    assert_eq!(at_zero(Unary::Powf(1.5)), [0.0, 0.0]);
+    assert_eq!(at_zero(Unary::Powi(-2)), [infinity, -infinity]);
+}
+
+#[test]
 fn a_real_power_of_a_negative_number_is_not_a_number() {
     assert!(value_and_gradients(&Unary::Powf(0.5), &[Tensor::scalar(-1f64)])[0].item().is_nan());
     near(

@@ -65,7 +65,7 @@ mod tests {
         Preset::ALL.into_iter().for_each(|preset| fits(&preset.config(), 4e9).unwrap());
         let message = fits(&Preset::Gpt2.config(), 1e9).unwrap_err().to_string();
         assert!(
-            message.contains("takes at least 2.0 GB of memory, and this machine has 1.0 GB"),
+            message.contains("takes at least 2.2 GB of memory, and this machine has 1.0 GB"),
             "{message}"
         );
         assert!(message.contains("way out: take a smaller --n_embd"), "{message}");
