@@ -9,6 +9,7 @@
 //! (forward over reverse; Pearlmutter 1994, "Fast exact multiplication by the Hessian").
 
 use crate::Float;
+use crate::kernels::{self, MatMul};
 use std::cmp::Ordering;
 use std::fmt;
 use std::iter::Sum;
@@ -84,6 +85,38 @@ impl<T: Float> Float for Dual<T> {
         }
         self.chain(self.value.powf(p), T::from_f64(p) * self.value.powf(p - 1.0)) // (xᵖ)′ = p·xᵖ⁻¹
     }
+
+    /// (A + A′ε)·(B + B′ε) = A·B + (A′·B + A·B′)ε: three products of ordinary numbers, by their fast kernel; one whose
+    /// tangents are all 0 is left out.
+    fn matmul(plan: &MatMul, a: &[Self], b: &[Self], c: &mut [Self]) {
+        let [a_span, b_span, c_span] = plan.spans();
+        let (a, b, c) = (&a[..a_span], &b[..b_span], &mut c[..c_span]);
+        let (values_a, values_b, mut values) = (values(a), values(b), values(c));
+        let mut tangents = tangents(c);
+        T::matmul(plan, &values_a, &values_b, &mut values);
+        let mut plan = *plan;
+        if !plan.accumulate {
+            kernels::repeat_rows(&vec![T::ZERO; plan.n], &plan, &mut tangents);
+            plan.accumulate = true;
+        }
+        let moves = |x: &[Self]| x.iter().any(|x| !x.tangent.is_zero());
+        if moves(a) {
+            T::matmul(&plan, &self::tangents(a), &values_b, &mut tangents);
+        }
+        if moves(b) {
+            T::matmul(&plan, &values_a, &self::tangents(b), &mut tangents);
+        }
+        let parts = values.into_iter().zip(tangents);
+        c.iter_mut().zip(parts).for_each(|(c, (value, tangent))| *c = Dual { value, tangent });
+    }
+}
+
+fn values<T: Copy>(x: &[Dual<T>]) -> Vec<T> {
+    x.iter().map(|x| x.value).collect()
+}
+
+fn tangents<T: Copy>(x: &[Dual<T>]) -> Vec<T> {
+    x.iter().map(|x| x.tangent).collect()
 }
 
 impl<T: Float> Add for Dual<T> {
@@ -208,6 +241,26 @@ mod tests {
     fn second_derivatives_are_right_also_where_the_first_is_zero() {
         let x = Dual::new(Dual::new(0.0, 1.0), Dual::new(1.0, 0.0));
         assert_relative_eq!((x * x).exp().tangent.tangent, 2.0); // (e^(x²))″ = (2 + 4x²)·e^(x²)
+    }
+
+    #[test]
+    fn a_product_of_matrices_is_the_definition_s_on_every_layout() {
+        let number = |i: usize| Dual::new((i as f64).sin(), (0.7 * i as f64).cos());
+        let (a, b): (Vec<_>, Vec<_>) = ((0..90).map(number).collect(), (5..95).map(number).collect());
+        for (transpose_a, transpose_b) in [(false, false), (true, false), (false, true), (true, true)] {
+            for accumulate in [false, true] {
+                let dense = MatMul::new(5, 6, 7).transpose_a(transpose_a).transpose_b(transpose_b);
+                let plan = MatMul { lda: dense.lda + 2, ldb: dense.ldb + 1, ldc: 9, accumulate, ..dense };
+                let mut found: Vec<_> = (0..50).map(number).collect();
+                let mut expected = found.clone();
+                <Dual<f64> as Float>::matmul(&plan, &a, &b, &mut found);
+                kernels::naive::matmul(&plan, &a, &b, &mut expected);
+                for (found, expected) in found.iter().zip(&expected) {
+                    assert_relative_eq!(found.value, expected.value, epsilon = 1e-13);
+                    assert_relative_eq!(found.tangent, expected.tangent, epsilon = 1e-13);
+                }
+            }
+        }
     }
 
     #[test]

@@ -77,18 +77,24 @@ impl MatMul {
         MatMul { accumulate: yes, ..self }
     }
 
-    /// # Panics
-    /// If a slice of the given length is too short for the plan, or rows of C overlap.
-    #[track_caller]
-    pub(crate) fn check(&self, a: usize, b: usize, c: usize) {
+    /// How many numbers of A, B and C the product reaches, from the first to the last.
+    pub(crate) fn spans(&self) -> [usize; 3] {
         let span = |rows: usize, columns: usize, stride: usize| match (rows, columns) {
             (0, _) | (_, 0) => 0,
             _ => (rows - 1) * stride + columns,
         };
         let MatMul { m, k, n, lda, ldb, ldc, .. } = *self;
-        let a_span = if self.transpose_a { span(k, m, lda) } else { span(m, k, lda) };
-        let b_span = if self.transpose_b { span(n, k, ldb) } else { span(k, n, ldb) };
-        let c_span = span(m, n, ldc);
+        let a = if self.transpose_a { span(k, m, lda) } else { span(m, k, lda) };
+        let b = if self.transpose_b { span(n, k, ldb) } else { span(k, n, ldb) };
+        [a, b, span(m, n, ldc)]
+    }
+
+    /// # Panics
+    /// If a slice of the given length is too short for the plan, or rows of C overlap.
+    #[track_caller]
+    pub(crate) fn check(&self, a: usize, b: usize, c: usize) {
+        let MatMul { m, k, n, ldc, .. } = *self;
+        let [a_span, b_span, c_span] = self.spans();
         assert!(a >= a_span, "matmul {m}×{k}×{n}: A holds {a} numbers and needs {a_span}");
         assert!(b >= b_span, "matmul {m}×{k}×{n}: B holds {b} numbers and needs {b_span}");
         assert!(c >= c_span, "matmul {m}×{k}×{n}: C holds {c} numbers and needs {c_span}");
