@@ -45,6 +45,7 @@ mod profile;
 mod replay;
 mod scope;
 mod shape;
+pub mod sources;
 mod tape;
 mod tensor;
 

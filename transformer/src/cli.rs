@@ -3,7 +3,7 @@
 //! Each command is a module of [`commands`](crate::commands), with its flags beside what it does. Whatever is wrong with
 //! the flags is told by `clap`, with a suggestion where there is one, and ends the program with the exit code 2.
 
-use crate::commands::{bench, eval, sample, train};
+use crate::commands::{bench, eval, sample, trace, train};
 use crate::error::Result;
 use clap::{ArgAction, Command, FromArgMatches, Subcommand};
 use std::ffi::OsString;
@@ -15,6 +15,7 @@ Examples:
   transformer train --resume --out_dir runs/char       go on with a run that was stopped
   transformer sample --from runs/char --start \"ROMEO:\" let a trained model write
   transformer eval --from runs/char                    measure its loss on the whole validation part
+  transformer trace --backward                         walk through one step, forward and back
   transformer bench                                    measure what a training step costs
 
 `transformer COMMAND --help` shows the flags of a command. Flags can be spelled --n_layer or --n-layer.";
@@ -28,6 +29,8 @@ pub enum Task {
     Sample(sample::Flags),
     /// Measure the loss of a trained model on a whole text
     Eval(eval::Flags),
+    /// Walk through one step of training: every op, forward and backward
+    Trace(trace::Flags),
     /// Measure what a training step costs
     Bench(bench::Flags),
 }
@@ -41,6 +44,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
         Task::Train(flags) => train::run(&flags),
         Task::Sample(flags) => sample::run(&flags),
         Task::Eval(flags) => eval::run(&flags),
+        Task::Trace(flags) => trace::run(&flags),
         Task::Bench(flags) => bench::run(&flags),
     }
 }

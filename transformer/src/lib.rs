@@ -29,6 +29,7 @@ pub mod random;
 pub mod run_dir;
 pub mod safetensors;
 pub mod sample;
+pub mod trace;
 pub mod train;
 
 pub use error::{Error, Result};

@@ -85,10 +85,10 @@ impl<'t, T: Float> Var<'t, T> {
 
     /// [`cross_entropy`](Var::cross_entropy) as the textbook writes it: the log-softmax, the entry of each
     /// target picked by a product with 0s and 1s, and the mean. It is for finite logits, and trusts the targets.
+    /// The tape shows the lines below.
     ///
     /// # Panics
     /// If the logits are a scalar.
-    #[track_caller]
     pub fn cross_entropy_textbook(self, targets: &[usize], ignore: Option<usize>) -> Self {
         let shape = self.shape();
         let v = shape[shape.len() - 1];

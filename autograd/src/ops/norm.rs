@@ -131,11 +131,10 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// [`layer_norm`](Var::layer_norm) as the textbook writes it, op by op.
+    /// [`layer_norm`](Var::layer_norm) as the textbook writes it, op by op; the tape shows the lines below.
     ///
     /// # Panics
     /// If the shapes do not broadcast.
-    #[track_caller]
     pub fn layer_norm_textbook(self, weight: Self, bias: Option<Self>, eps: f64) -> Self {
         let centred = self - self.mean(&[-1]).unsqueeze(-1);
         let deviation = (self.var(&[-1], 0).unsqueeze(-1) + eps).sqrt();
@@ -155,11 +154,10 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// [`rms_norm`](Var::rms_norm) as the textbook writes it, op by op.
+    /// [`rms_norm`](Var::rms_norm) as the textbook writes it, op by op; the tape shows the lines below.
     ///
     /// # Panics
     /// If the shapes do not broadcast.
-    #[track_caller]
     pub fn rms_norm_textbook(self, weight: Option<Self>, eps: f64) -> Self {
         let mean_square = (self * self).mean(&[-1]).unsqueeze(-1);
         let normal = self / (mean_square + eps).sqrt();

@@ -5,6 +5,7 @@ pub mod eval;
 pub mod sample;
 mod screen;
 mod text;
+pub mod trace;
 pub mod train;
 
 use autograd::kernels::threads::set_threads;

@@ -41,17 +41,18 @@ fn attention<'t, T: Float>(qkv: Var<'t, T>, n_head: usize, pass: &Pass) -> Var<'
     let [b, n, d3] = qkv.shape()[..] else { panic!("attention takes [b, n, 3d], not {}", qkv.shape()) };
     let (d, d_head) = (d3 / 3, d3 / 3 / n_head);
     let heads = |part: usize| {
-        let part = qkv.slice(-1, part * d..(part + 1) * d); // [b, n, d]
-        part.reshape([b, n, n_head, d_head]).permute(&[0, 2, 1, 3]).axes("b h n e") // [b, h, n, d_head]
+        let part = qkv.slice(-1, part * d..(part + 1) * d).axes("b n d");
+        let part = part.reshape([b, n, n_head, d_head]).axes("b n h e");
+        part.permute(&[0, 2, 1, 3]).axes("b h n e")
     };
     let (q, k, v) = (heads(0), heads(1), heads(2));
 
-    let scores = q.matmul_tb(k).scale(1.0 / (d_head as f64).sqrt()); // [b, h, n, n]
-    let visible = scores.axes("b h n m").masked_fill(&future(n), f64::NEG_INFINITY).axes("b h n m");
+    let scores = q.matmul_tb(k).axes("b h n m").scale(1.0 / (d_head as f64).sqrt()).axes("b h n m");
+    let visible = scores.masked_fill(&future(n), f64::NEG_INFINITY).axes("b h n m");
     let weights = pass.dropout(visible.softmax(-1).axes("b h n m"));
-    let y = weights.matmul(v).axes("b h n e"); // [b, h, n, d_head]
+    let y = weights.matmul(v).axes("b h n e");
 
-    y.permute(&[0, 2, 1, 3]).reshape([b, n, d])
+    y.permute(&[0, 2, 1, 3]).axes("b n h e").reshape([b, n, d])
 }
 
 /// 1 where the key comes after the query, which must not look there: the upper triangle. `[n, n]`

@@ -13,6 +13,7 @@ pub struct Linear<P> {
 
 impl<'t, T: Float> Linear<Var<'t, T>> {
     /// `[…, d_in] → […, d_out]`
+    #[track_caller]
     pub fn forward(&self, x: Var<'t, T>, pass: &Pass) -> Var<'t, T> {
         match pass.textbook {
             true => x.linear_textbook(self.weight, self.bias),

@@ -19,6 +19,7 @@ impl LayerNorm<()> {
 impl<'t, T: Float> LayerNorm<Var<'t, T>> {
     /// `[b, n, d] → [b, n, d]`
     pub fn forward(&self, x: Var<'t, T>, pass: &Pass) -> Var<'t, T> {
+        let _scope = x.tape().scope("norm");
         match pass.textbook {
             true => x.layer_norm_textbook(self.weight, self.bias, LayerNorm::EPS),
             false => x.layer_norm(self.weight, self.bias, LayerNorm::EPS),

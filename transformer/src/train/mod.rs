@@ -11,4 +11,4 @@ pub mod session;
 pub mod state;
 pub mod trainer;
 
-pub use saving::load_model;
+pub use saving::{load_model, load_moments};

@@ -10,6 +10,7 @@
 //! Kingma & Ba 2015; Loshchilov & Hutter 2019, "Decoupled weight decay regularization", algorithm 2. The loop
 //! over the numbers is a kernel, [`autograd::kernels::adamw`].
 
+use super::config::TrainConfig;
 use autograd::kernels::adamw::AdamW as Kernel;
 use autograd::kernels::rows::sum_of_squares;
 use autograd::{Float, Tensor};
@@ -30,6 +31,7 @@ pub struct AdamW {
 }
 
 /// What AdamW remembers of the gradients so far.
+#[derive(Clone)]
 pub struct Moments<T: Float> {
     /// How many updates there were, t.
     pub updates: u64,
@@ -49,6 +51,12 @@ impl<T: Float> Moments<T> {
 }
 
 impl AdamW {
+    /// As a run is told to use it.
+    pub fn of(config: &TrainConfig) -> Self {
+        let TrainConfig { beta1, beta2, weight_decay, grad_clip, .. } = *config;
+        AdamW { beta1, beta2, eps: 1e-8, weight_decay, grad_clip }
+    }
+
     /// Moves every parameter once, at learning rate `lr`, and returns the norm of the gradients before clipping.
     /// Where `decays` says no, λ is 0.
     ///
@@ -92,7 +100,7 @@ impl AdamW {
     }
 
     /// The factor that shortens gradients of this norm; 10⁻⁶ is added to the norm as PyTorch does.
-    fn clip(&self, norm: f64) -> f64 {
+    pub fn clip(&self, norm: f64) -> f64 {
         if self.grad_clip > 0.0 { (self.grad_clip / (norm + 1e-6)).min(1.0) } else { 1.0 }
     }
 }

@@ -79,7 +79,11 @@ pub fn load_model(file: &TensorFile, config: &ModelConfig) -> Result<Gpt<Tensor<
     failed.map(|()| model)
 }
 
-fn load_moments(file: &TensorFile, model: &Gpt<Tensor<f32>>, step: usize) -> Result<Moments<f32>> {
+/// Reads what the optimiser of such a model remembered after `step` updates.
+///
+/// # Errors
+/// If a tensor is missing, of another shape, or not expected.
+pub fn load_moments(file: &TensorFile, model: &Gpt<Tensor<f32>>, step: usize) -> Result<Moments<f32>> {
     let parameters = model.parameters();
     let names: Vec<[String; 2]> = parameters.iter().map(|(name, _)| moment_names(name)).collect();
     let expected = parameters.iter().zip(&names);

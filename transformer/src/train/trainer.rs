@@ -70,16 +70,11 @@ impl Trainer {
         let found = gradient(&self.model, &batches, pass).map_err(failed)?;
 
         let lr = learning_rate(&self.config, self.step);
-        let adamw = self.adamw();
+        let adamw = AdamW::of(&self.config);
         let decays = |parameter: &Tensor<f32>| parameter.shape().len() >= 2;
         let grad_norm = adamw.update(&mut self.moments, self.model.parameters_mut(), &found.of, lr, decays);
         self.step += 1;
         Ok(Update { loss: found.loss, grad_norm, lr })
-    }
-
-    fn adamw(&self) -> AdamW {
-        let TrainConfig { beta1, beta2, weight_decay, grad_clip, .. } = self.config;
-        AdamW { beta1, beta2, eps: 1e-8, weight_decay, grad_clip }
     }
 
     /// The masks of batch number `index` of the run have a place of their own in the stream of random numbers.

@@ -1,0 +1,94 @@
+//! Which model and which text are traced.
+
+use super::super::text::text_of;
+use crate::data::tokenizer::Tokenizer;
+use crate::error::{Error, Result};
+use crate::model::Gpt;
+use crate::run_dir::{RunDir, Weights};
+use crate::trace::record::Subject;
+use crate::train::optimizer::Moments;
+use crate::train::presets::Preset;
+use crate::train::{load_model, load_moments};
+use autograd::Tensor;
+use std::path::Path;
+
+/// How many characters of the validation text are traced if no text is given: 16 tokens and the last one's target.
+const CHARACTERS: usize = 17;
+/// The run that is traced if none is named and it is there.
+const USUAL: &str = "runs/demo";
+
+/// The model of a run, or one that has learned nothing; with the text, or the beginning of its validation text.
+///
+/// # Errors
+/// If the run is missing or damaged, or there is no text to take.
+pub fn subject(from: Option<&Path>, preset: Option<Preset>, text: Option<String>) -> Result<Subject> {
+    match (from, preset) {
+        (Some(from), _) => of_run(from, text),
+        (None, Some(preset)) => of_preset(preset, text),
+        (None, None) if Path::new(USUAL).join("config.json").exists() => of_run(Path::new(USUAL), text),
+        (None, None) => of_preset(Preset::Demo, text),
+    }
+}
+
+fn of_run(path: &Path, text: Option<String>) -> Result<Subject> {
+    let run = RunDir::open(path)?;
+    let (model_config, tokenizer) = run.description()?;
+    let model = load_model(&run.weights(Weights::Last)?, &model_config)?;
+    let state = run.trainer_state()?;
+    let moments = load_moments(&run.optimizer()?, &model, state.step)?;
+    let mut config = state.config;
+    config.model = model_config;
+    let text = match text {
+        Some(text) => text,
+        None => {
+            let own = text_of(&config).map_err(|error| error.way_out("give a text with --text"))?;
+            beginning(own.validation())
+        }
+    };
+    Ok(Subject {
+        source: path.display().to_string(),
+        model: model.map(&mut |_, parameter: &Tensor<f32>| parameter.cast()),
+        moments: Moments {
+            updates: moments.updates,
+            mean: moments.mean.iter().map(Tensor::cast).collect(),
+            square: moments.square.iter().map(Tensor::cast).collect(),
+        },
+        config,
+        tokenizer,
+        text,
+        plant: None,
+    })
+}
+
+fn of_preset(preset: Preset, text: Option<String>) -> Result<Subject> {
+    let mut config = preset.config();
+    let corpus = text_of(&config)?;
+    let tokenizer = Tokenizer::for_text(config.tokenizer, corpus.content());
+    config.model.vocab_size = tokenizer.vocab_size();
+    let model: Gpt<Tensor<f64>> = Gpt::init(&config.model, config.seed).map(&mut rounded);
+    let moments = Moments::zeros(model.parameters().into_iter().map(|(_, parameter)| parameter));
+    let text = text.unwrap_or_else(|| beginning(corpus.validation()));
+    let source = format!("preset {}", preset.name());
+    Ok(Subject { source, model, moments, config, tokenizer, text, plant: None })
+}
+
+/// Training begins at f32, so a trace does.
+fn rounded(_: &str, parameter: &Tensor<f32>) -> Tensor<f64> {
+    parameter.cast()
+}
+
+fn beginning(text: &str) -> String {
+    text.chars().take(CHARACTERS).collect()
+}
+
+/// The text of a flag: itself, or the content of the file that `FILE:path` names.
+///
+/// # Errors
+/// If the file cannot be read as text.
+pub fn content(text: &str) -> Result<String> {
+    let Some(path) = text.strip_prefix("FILE:") else { return Ok(text.to_owned()) };
+    std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => Error::new("this is no text in UTF-8").in_file(path).at("--text"),
+        _ => Error::io("read", path, &error),
+    })
+}

@@ -1,0 +1,207 @@
+//! From a recording to the trace.
+
+use super::axes;
+use super::blob::{Data, WHOLE, crossings, sample};
+use super::checks::{Found, Verdict};
+use super::record::{Recording, Subject};
+use super::rules::rule;
+use super::schema::{Checks, Contribution, Node, Place, Run, SCHEMA, Step, Token, Trace, Update};
+use super::sources::{Excerpts, from_root};
+use crate::data::tokenizer::Tokenizer;
+use crate::model::ModelConfig;
+use autograd::{Tape, Tensor};
+use std::collections::BTreeMap;
+
+/// How many entries of a parameter an update shows.
+const UPDATED: usize = 256;
+
+/// Puts together what was recorded and what was found; without checks, `found` is `None`.
+pub fn build(subject: &Subject, recording: &Recording, found: Option<&Found>, command: String) -> Trace {
+    let mut data = Data::default();
+    let mut excerpts = Excerpts::default();
+    let samples = samples(recording);
+    let (scopes, nodes) = nodes(recording, &samples, &mut data, &mut excerpts);
+    let mut steps: Vec<Step> = (0..nodes.len()).map(|node| Step::Forward { node }).collect();
+    steps.push(Step::Seed { node: recording.loss });
+    steps.extend(backward(recording, found, &samples, &mut data));
+    steps.extend(updates(subject, recording, &mut data));
+    let rules: BTreeMap<_, _> =
+        nodes.iter().filter_map(|node| Some((node.op.clone(), rule(&node.op)?.in_full()))).collect();
+    for rule in rules.values() {
+        excerpts.lines(&rule.source.file, rule.source.forward);
+        excerpts.lines(&rule.source.file, rule.source.vjp);
+    }
+    let checks = found.map_or(Vec::new(), |found| checks(found, &mut data));
+    let wrong = Verdict::ALL.iter().position(|verdict| *verdict == Verdict::Wrong);
+    let broken = found.and_then(|found| found.broken.clone());
+    let ok = broken.is_none() && !checks.iter().any(|check| check.verdicts.iter().any(|v| Some(*v) == wrong));
+    Trace {
+        schema: SCHEMA,
+        run: run(subject, recording, &nodes, &checks, command),
+        adamw: recording.adamw,
+        dims: axes::dims(&subject.model.config, recording.batch.length),
+        tokens: tokens(&subject.tokenizer, &recording.batch.x),
+        targets: tokens(&subject.tokenizer, &recording.batch.y),
+        scopes,
+        rules,
+        sources: excerpts.texts(),
+        nodes,
+        steps,
+        checks,
+        verdicts: Verdict::ALL.iter().map(|verdict| verdict.word().to_owned()).collect(),
+        ok,
+        first_broken: broken,
+        data: data.into_entries(),
+    }
+}
+
+fn run(subject: &Subject, recording: &Recording, nodes: &[Node], checks: &[Checks], command: String) -> Run {
+    let entries = |node: &&Node| node.shape.iter().product::<usize>();
+    Run {
+        command,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        seed: subject.config.seed,
+        dtype: "f64".to_owned(),
+        source: subject.source.clone(),
+        text: subject.text.clone(),
+        updates: subject.moments.updates,
+        parameters: subject.model.numel(),
+        flops: nodes.iter().map(|node| node.flops).sum(),
+        bytes: nodes.iter().map(|node| entries(&node) * size_of::<f64>()).sum(),
+        loss: recording.tape.var(recording.loss).value().item(),
+        learning_rate: recording.adamw.learning_rate,
+        gradient_norm: recording.gradient_norm,
+        planted: subject.plant.clone(),
+        checked: checks.iter().map(|check| check.entries.len()).sum(),
+        checkable: nodes.iter().filter(|node| node.gradient.is_some()).map(|node| entries(&node)).sum(),
+    }
+}
+
+fn tokens(tokenizer: &Tokenizer, ids: &[usize]) -> Vec<Token> {
+    ids.iter().map(|&id| Token { id, text: tokenizer.token(id) }).collect()
+}
+
+/// Which entries of each node are in the trace, and in every contribution to it.
+fn samples(recording: &Recording) -> Vec<Option<Vec<Vec<usize>>>> {
+    let of = |(index, value): (usize, &Tensor<f64>)| {
+        sample(value, recording.gradients.get(recording.tape.var(index)), WHOLE)
+    };
+    let values: Vec<Tensor<f64>> = recording.tape.nodes().iter().map(|node| node.value.clone()).collect();
+    values.iter().enumerate().map(of).collect()
+}
+
+/// The names of the scopes in the order in which they are entered, and the nodes.
+fn nodes(
+    recording: &Recording,
+    samples: &[Option<Vec<Vec<usize>>>],
+    data: &mut Data,
+    excerpts: &mut Excerpts,
+) -> (Vec<String>, Vec<Node>) {
+    let tape: &Tape<f64> = &recording.tape;
+    let on_tape = tape.nodes();
+    let axes = axes::of(&on_tape);
+    let mut scopes = vec![String::new()];
+    let mut nodes = Vec::new();
+    for (index, node) in on_tape.iter().enumerate() {
+        let name = tape.scope_name(node.scope);
+        let scope = scopes.iter().position(|known| *known == name).unwrap_or_else(|| {
+            scopes.push(name);
+            scopes.len() - 1
+        });
+        let call = Place { file: from_root(node.location.file()), line: node.location.line() as usize };
+        excerpts.call(&call.file, call.line);
+        let indices = samples[index].as_deref();
+        let x: Vec<&Tensor<f64>> = node.inputs.iter().map(|&input| &on_tape[input as usize].value).collect();
+        nodes.push(Node {
+            op: node.op_name().to_owned(),
+            details: node.op.as_ref().map_or(String::new(), |op| op.details()),
+            inputs: node.inputs.iter().map(|&input| input as usize).collect(),
+            scope,
+            name: node.name.clone(),
+            axes: axes[index].clone(),
+            shape: node.value.shape().to_vec(),
+            value: data.blob(&node.value, indices),
+            call,
+            requires_gradient: node.requires_gradient,
+            gradient: recording.gradients.get(tape.var(index)).map(|gradient| data.blob(gradient, indices)),
+            flops: node.op.as_ref().map_or(0, |op| op.flops(&x, &node.value)),
+        });
+    }
+    (scopes, nodes)
+}
+
+fn backward(
+    recording: &Recording,
+    found: Option<&Found>,
+    samples: &[Option<Vec<Vec<usize>>>],
+    data: &mut Data,
+) -> Vec<Step> {
+    let step = |(i, step): (usize, &super::record::Contribution)| {
+        let delta = data.blob(&step.delta, samples[step.to].as_deref());
+        Step::Backward(Contribution {
+            node: step.from,
+            slot: step.slot,
+            to: step.to,
+            norm: delta.stats.norm,
+            delta,
+            accumulate: step.accumulate,
+            check: found.map(|found| found.along[i].clone()),
+        })
+    };
+    recording.contributions.iter().enumerate().map(step).collect()
+}
+
+fn updates(subject: &Subject, recording: &Recording, data: &mut Data) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for (i, &node) in recording.parameters.iter().enumerate() {
+        let var = recording.tape.var(node);
+        let (before, after) = (var.value(), &recording.after[i]);
+        let zeros = Tensor::zeros(var.shape());
+        let gradient = recording.gradients.get(var).unwrap_or(&zeros);
+        let all = || before.shape().iter().map(|&size| (0..size).collect()).collect();
+        let indices: Vec<Vec<usize>> = sample(&before, Some(gradient), UPDATED).unwrap_or_else(all);
+        let places = crossings(before.shape(), &indices);
+        let mut at = |x: &Tensor<f64>| data.numbers(places.iter().map(|&place| x.data()[place]));
+        steps.push(Step::Update(Update {
+            node,
+            before: at(&before),
+            gradient: at(gradient),
+            m: at(&recording.moments.mean[i]),
+            v: at(&recording.moments.square[i]),
+            after: at(after),
+            indices,
+            decay: if before.shape().len() >= 2 { subject.config.weight_decay } else { 0.0 },
+            norm: after
+                .zip(&before, |after, before| (after - before).powi(2))
+                .data()
+                .iter()
+                .sum::<f64>()
+                .sqrt(),
+        }));
+    }
+    steps
+}
+
+fn checks(found: &Found, data: &mut Data) -> Vec<Checks> {
+    let number =
+        |verdict: Verdict| Verdict::ALL.iter().position(|other| *other == verdict).expect("it is one");
+    let of = |(&node, entries): (&usize, &Vec<super::checks::Entry>)| Checks {
+        node,
+        entries: entries.iter().map(|entry| entry.at).collect(),
+        values: data.wide_numbers(entries.iter().flat_map(|e| [e.reverse, e.forward, e.difference])),
+        relative_error: entries.iter().map(|entry| two_digits(entry.relative_error)).collect(),
+        verdicts: entries.iter().map(|entry| number(entry.verdict)).collect(),
+    };
+    found.entries.iter().map(of).collect()
+}
+
+/// An error to two significant digits: more of them say nothing.
+fn two_digits(x: f64) -> f64 {
+    format!("{x:.1e}").parse().expect("a number that was just printed")
+}
+
+/// A model's shape in words.
+pub fn shape_of(config: &ModelConfig) -> String {
+    let ModelConfig { n_layer, n_head, n_embd, block_size, vocab_size, .. } = config;
+    format!("{n_layer} layers, {n_head} heads, {n_embd} wide, context {block_size}, vocabulary {vocab_size}")
+}

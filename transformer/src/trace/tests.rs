@@ -1,0 +1,254 @@
+//! What a trace promises: it is what the engine did, all of it adds up, and every step is tied to its lines of code.
+
+use super::build::build;
+use super::record::{Recording, Subject};
+use super::schema::{Step, Trace};
+use super::{blob, checks, rules, sources};
+use crate::data::tokenizer::{Tokenizer, TokenizerKind};
+use crate::model::{Gpt, ModelConfig, Pass};
+use crate::train::config::TrainConfig;
+use crate::train::gradient::gradient;
+use crate::train::optimizer::Moments;
+use autograd::Tensor;
+use autograd::kernels::threads::set_threads;
+
+/// A model with biases, so that every op is there, of which every token is used twice.
+fn subject() -> Subject {
+    let model = ModelConfig {
+        n_layer: 2,
+        n_head: 2,
+        n_embd: 8,
+        block_size: 9,
+        vocab_size: 5,
+        bias: true,
+        ..ModelConfig::default()
+    };
+    let config = TrainConfig { model, learning_rate: 1e-2, warmup_iters: 0, ..TrainConfig::default() };
+    let random: Gpt<Tensor<f64>> = Gpt::init(&config.model, 7);
+    // Larger than at the beginning of a training, so that nothing is nearly linear.
+    let model = random
+        .map(&mut |_, parameter: &Tensor<f64>| parameter.map(|x| if x == 1.0 { 0.9 } else { 20.0 * x }));
+    let moments = Moments::zeros(model.parameters().into_iter().map(|(_, parameter)| parameter));
+    Subject {
+        source: "a test".to_owned(),
+        model,
+        moments,
+        config,
+        tokenizer: Tokenizer::for_text(TokenizerKind::Char, "abcde"),
+        text: "abacdbec".to_owned(),
+        plant: None,
+    }
+}
+
+fn traced(most: usize) -> (Subject, Recording, Trace) {
+    let subject = subject();
+    let recording = subject.record().expect("a step");
+    let found = (most > 0).then(|| checks::run(&subject, &recording, most));
+    let trace = build(&subject, &recording, found.as_ref(), "transformer trace".to_owned());
+    (subject, recording, trace)
+}
+
+#[test]
+fn the_gradients_of_a_trace_are_the_engines_by_the_textbook_and_by_the_fused_ops() {
+    let (subject, recording, _) = traced(0);
+    let batches = [subject.batch().unwrap()];
+    let textbook = gradient(&subject.model, &batches, |_| Pass::evaluation().textbook()).unwrap();
+    let fused = gradient(&subject.model, &batches, |_| Pass::evaluation()).unwrap();
+    for (i, &node) in recording.parameters.iter().enumerate() {
+        let traced = recording.gradients.of(recording.tape.var(node));
+        let others = textbook.of[i].data().iter().zip(fused.of[i].data());
+        for (traced, (textbook, fused)) in traced.data().iter().zip(others) {
+            // A walk that is not watched adds products where the sum lies: the same terms, rounded in another order.
+            approx::assert_relative_eq!(traced, textbook, epsilon = 1e-14, max_relative = 1e-13);
+            approx::assert_relative_eq!(traced, fused, epsilon = 1e-12, max_relative = 1e-10);
+        }
+    }
+}
+
+#[test]
+fn the_contributions_to_a_node_add_up_to_its_cotangent_in_the_trace_too() {
+    let (_, recording, trace) = traced(0);
+    let numbers = |data: usize| blob::decode(&trace.data[data]);
+    for (index, node) in trace.nodes.iter().enumerate().filter(|(index, _)| *index != recording.loss) {
+        let arrived: Vec<_> = trace
+            .steps
+            .iter()
+            .filter_map(|step| match step {
+                Step::Backward(step) if step.to == index => Some(step),
+                _ => None,
+            })
+            .collect();
+        let Some(gradient) = &node.gradient else {
+            assert!(arrived.is_empty() && !node.requires_gradient, "%{index}");
+            continue;
+        };
+        let accumulated: Vec<bool> = arrived.iter().map(|step| step.accumulate).collect();
+        assert_eq!(accumulated, (0..arrived.len()).map(|i| i > 0).collect::<Vec<_>>(), "%{index}");
+        let mut sum = vec![0.0; numbers(gradient.data).len()];
+        for step in &arrived {
+            assert_eq!(step.delta.indices, gradient.indices);
+            sum.iter_mut().zip(numbers(step.delta.data)).for_each(|(sum, x)| *sum += f64::from(x));
+        }
+        let scale = gradient.stats.norm;
+        for (sum, whole) in sum.iter().zip(numbers(gradient.data)) {
+            assert!((sum - f64::from(whole)).abs() <= 1e-6 * scale, "%{index}: {sum} and {whole}");
+        }
+    }
+    let uses: Vec<&str> = trace
+        .steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::Backward(step) if step.to == 0 => Some(trace.nodes[step.node].op.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(uses, ["matmul_tb", "gather"], "the tied weight is used twice");
+}
+
+#[test]
+fn the_update_of_a_trace_is_what_adamw_makes_of_its_gradient() {
+    let (_, recording, trace) = traced(0);
+    let a = trace.adamw;
+    let mut moved = 0;
+    for step in &trace.steps {
+        let Step::Update(update) = step else { continue };
+        let numbers = |data: usize| blob::decode(&trace.data[data]);
+        let (before, after) = (numbers(update.before), numbers(update.after));
+        let (gradient, m, v) = (numbers(update.gradient), numbers(update.m), numbers(update.v));
+        for i in 0..before.len() {
+            let [p, g] = [before[i], gradient[i]].map(f64::from);
+            let g = g * a.clip;
+            let (mean, square) = ((1.0 - a.beta1) * g, (1.0 - a.beta2) * g * g);
+            let decayed = p - a.learning_rate * update.decay * p;
+            let step = (mean / a.correction1) / ((square / a.correction2).sqrt() + a.eps);
+            approx::assert_relative_eq!(f64::from(m[i]), mean, epsilon = 1e-9, max_relative = 1e-5);
+            approx::assert_relative_eq!(f64::from(v[i]), square, epsilon = 1e-9, max_relative = 1e-5);
+            // A gradient of nearly 0 is divided by nearly 0: there the rounding of f32 shows.
+            if g.abs() > 1e-6 {
+                let expected = decayed - a.learning_rate * step;
+                approx::assert_relative_eq!(f64::from(after[i]), expected, epsilon = 1e-6);
+            }
+        }
+        moved += 1;
+    }
+    assert_eq!(moved, recording.parameters.len());
+}
+
+#[test]
+fn the_same_step_gives_the_same_bytes_on_any_number_of_threads_and_comes_back_from_them() {
+    let bytes = |threads: usize| {
+        set_threads(threads);
+        serde_json::to_string(&traced(5).2).expect("JSON")
+    };
+    let (one, other) = (bytes(1), bytes(3));
+    assert_eq!(one, other);
+    let back: Trace = serde_json::from_str(&one).expect("a trace");
+    assert_eq!(back, traced(5).2);
+}
+
+#[test]
+fn every_cotangent_of_the_model_is_right_three_ways_and_every_contribution_by_itself() {
+    let (_, _, trace) = traced(12);
+    assert!(trace.ok && trace.first_broken.is_none());
+    assert!(trace.run.checked > 700, "{} entries", trace.run.checked);
+    for checks in &trace.checks {
+        let values = blob::decode_wide(&trace.data[checks.values]);
+        assert_eq!(values.len(), 3 * checks.entries.len());
+        let whole: usize = trace.nodes[checks.node].shape.iter().product();
+        assert!(checks.entries.len() >= whole.min(12) - trace.nodes[checks.node].value.stats.inf.min(12));
+        assert!(
+            checks.verdicts.iter().all(|&verdict| trace.verdicts[verdict] == "agree"),
+            "%{}",
+            checks.node
+        );
+    }
+    for step in &trace.steps {
+        if let Step::Backward(step) = step {
+            let check = step.check.as_ref().expect("it was asked for");
+            assert!(check.relative_error < 1e-12, "%{} for input {}", step.node, step.slot);
+        }
+    }
+}
+
+#[test]
+fn every_op_on_the_tape_has_a_rule_with_a_formula_for_each_input_and_every_axis_has_a_name() {
+    let (_, _, trace) = traced(0);
+    for (index, node) in trace.nodes.iter().enumerate() {
+        let names = node.axes.split_whitespace();
+        assert_eq!(names.clone().count(), node.shape.len(), "%{index} {}: {:?}", node.op, node.axes);
+        for (name, size) in names.zip(&node.shape) {
+            let known = trace.dims.iter().find(|dim| dim.name == name).map(|dim| dim.size);
+            assert_eq!(known.unwrap_or(1), *size, "axis {name} of %{index} {}", node.op);
+        }
+        if node.op != "leaf" {
+            let rule = trace.rules.get(&node.op).unwrap_or_else(|| panic!("{} has no rule", node.op));
+            assert_eq!(rule.vjp.len(), node.inputs.len(), "{}", node.op);
+        }
+    }
+}
+
+/// What is wrong with the places that a trace names: lines that do not ask for their op, or that no excerpt has.
+fn drifted(trace: &Trace) -> Vec<String> {
+    let mut found = Vec::new();
+    let excerpt = |file: &str, line: usize| {
+        let excerpts = trace.sources.get(file)?;
+        let holds = |e: &&super::schema::Excerpt| {
+            (e.first_line..e.first_line + e.text.lines().count()).contains(&line)
+        };
+        let excerpt = excerpts.iter().find(holds)?;
+        excerpt.text.lines().nth(line - excerpt.first_line)
+    };
+    for (index, node) in trace.nodes.iter().enumerate().filter(|(_, node)| node.op != "leaf") {
+        let rule = rules::rule(&node.op).expect("a rule");
+        let line = excerpt(&node.call.file, node.call.line).unwrap_or_default();
+        if line.trim() != sources::line(&node.call.file, node.call.line).unwrap_or("?") {
+            found.push(format!("%{index}: the excerpt is not the source"));
+        }
+        if !rule.asked_by.iter().any(|asked| line.contains(asked)) {
+            found.push(format!("%{index}: {} is not asked for in {line:?}", node.op));
+        }
+    }
+    for (op, rule) in &trace.rules {
+        for (lines, starts) in
+            [(rule.source.forward, ["fn forward(", "fn f("]), (rule.source.vjp, ["fn vjp(", "fn df("])]
+        {
+            let line = excerpt(&rule.source.file, lines.line).unwrap_or_default().trim();
+            if !starts.iter().any(|start| line.starts_with(start)) {
+                found.push(format!("the rule of {op} begins with {line:?}"));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_step_is_tied_to_its_lines_of_code_and_a_line_that_has_drifted_is_noticed() {
+    let (_, _, mut trace) = traced(0);
+    assert_eq!(drifted(&trace), Vec::<String>::new());
+    for op in trace.rules.keys().cloned().collect::<Vec<_>>() {
+        let mut moved = trace.clone();
+        moved.nodes.iter_mut().filter(|node| node.op == op).for_each(|node| node.call.line += 2);
+        assert!(!drifted(&moved).is_empty(), "calls of {op}, two lines further down");
+        let rule = moved.rules.get_mut(&op).expect("it is there");
+        rule.source.vjp.line += 1;
+        assert!(drifted(&moved).iter().any(|line| line.starts_with(&format!("the rule of {op} "))), "{op}");
+    }
+    trace.sources.clear();
+    assert!(!drifted(&trace).is_empty());
+}
+
+#[test]
+fn a_text_that_does_not_fit_is_refused_with_a_way_out() {
+    let refused = |text: &str| {
+        let subject = Subject { text: text.to_owned(), ..subject() };
+        subject.record().map(|_| ()).unwrap_err().to_string()
+    };
+    assert!(
+        refused("abz").contains("--text: the vocabulary of 5 characters does not have 'z'"),
+        "{}",
+        refused("abz")
+    );
+    assert!(refused("a").contains("--text: 1 characters are too few"), "{}", refused("a"));
+    let long = refused("abcdeabcdea");
+    assert!(long.contains("--text: 11 characters are too many") && long.contains("at most 10"), "{long}");
+}
