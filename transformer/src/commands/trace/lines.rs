@@ -208,6 +208,21 @@ pub fn number(x: f64) -> String {
     }
 }
 
+/// A line as several, none longer than `width`, cut between words.
+pub fn wrapped(line: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in line.split(' ') {
+        let last = lines.last_mut().expect("there is one");
+        if last.chars().count() + 1 + word.chars().count() > width && !last.is_empty() {
+            lines.push(word.to_owned());
+        } else {
+            *last += if last.is_empty() { "" } else { " " };
+            *last += word;
+        }
+    }
+    lines
+}
+
 /// Where the vjp of an op is written.
 fn vjp_place(trace: &Trace, op: &str) -> String {
     trace.rules.get(op).map_or(String::new(), |rule| place(&rule.source.file, rule.source.vjp.line))
@@ -221,5 +236,12 @@ mod tests {
     fn numbers_have_three_digits_and_little_room() {
         let told = [0.0, 1.0, -0.93123, 123.456, 0.0123456, 5e-9, 12345.0, -2.5e-13].map(number);
         assert_eq!(told, ["0", "1.00", "-0.931", "123", "0.0123", "5.0e-9", "1.2e4", "-2.5e-13"]);
+    }
+
+    #[test]
+    fn long_lines_are_cut_between_words() {
+        assert_eq!(wrapped("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrapped("", 8), [""]);
+        assert_eq!(wrapped("unbreakable", 4), ["unbreakable"]);
     }
 }

@@ -69,7 +69,7 @@ fn head(trace: &Trace) -> String {
 fn foot(trace: &Trace, look: &Look) -> String {
     let run = &trace.run;
     let mut text = format!(
-        "\nloss {:.4} nats; {} parameters, {} FLOPs forward, {} bytes of values at {}\n",
+        "\nloss {:.4} nats a token\n{} parameters, {} FLOPs forward, {} bytes of values at {}\n",
         run.loss,
         thousands(run.parameters as f64),
         thousands(run.flops as f64),
@@ -80,7 +80,7 @@ fn foot(trace: &Trace, look: &Look) -> String {
         return text + "walk back with --backward\n";
     }
     text += &format!(
-        "gradient norm {}, multiplied by {} to clip it; learning rate {}\n",
+        "gradient norm {}, clipped by × {}; learning rate {}\n",
         number(run.gradient_norm),
         number(trace.adamw.clip),
         number(run.learning_rate)
@@ -90,7 +90,7 @@ fn foot(trace: &Trace, look: &Look) -> String {
     }
     let contributions = trace.steps.iter().filter(|step| matches!(step, Step::Backward(_))).count();
     text += &format!(
-        "checked: {contributions} contributions by themselves, and {} of the {} entries of gradients three ways\n",
+        "checked: {contributions} contributions, each by itself,\nand {} of {} entries of gradients, three ways\n",
         thousands(run.checked as f64),
         thousands(run.checkable as f64)
     );
@@ -233,7 +233,7 @@ pub fn levels(scope: &str) -> Vec<String> {
 }
 
 /// The columns of a section: step, what, shapes, size, rest.
-struct Columns {
+pub struct Columns {
     what: usize,
     shapes: usize,
     rest: usize,
@@ -246,7 +246,8 @@ const SIZE: usize = 8;
 const INDENT: usize = 4;
 
 impl Columns {
-    fn of(part: Part, width: usize) -> Self {
+    /// Of a section, on a terminal of this width.
+    pub fn of(part: Part, width: usize) -> Self {
         let wide = width >= 100;
         let (what, rest) = match part {
             Part::Forward if wide => (22, 16),
@@ -267,7 +268,7 @@ impl Columns {
     }
 
     /// The cells in their columns; at less depth the shapes begin where they would at more.
-    fn set(&self, step: &str, depth: usize, [what, shapes, size, rest]: &[String; 4]) -> String {
+    pub fn set(&self, step: &str, depth: usize, [what, shapes, size, rest]: &[String; 4]) -> String {
         let depth = (2 * depth).min(INDENT);
         let what = fit(what, self.what + INDENT - depth);
         let (shapes, rest) = (fit(shapes, self.shapes), cut(rest, self.rest));

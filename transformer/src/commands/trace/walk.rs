@@ -2,11 +2,13 @@
 //!
 //! What is on the screen is a function of the step's number alone, so one can go back as well as on.
 
-use super::lines::{Line, lines, number, place, shape, short};
+use super::lines::{lines, number, part, place, shape, short, wrapped};
+use super::show::Columns;
 use crate::error::{Error, Result};
-use crate::trace::blob::decode;
-use crate::trace::schema::{Step, Trace};
-use console::{Key, Term, measure_text_width, style};
+use crate::trace::blob::{decode, decode_wide};
+use crate::trace::schema::{Contribution, Step, Trace};
+use autograd::Shape;
+use console::{Key, Term, style};
 
 const KEYS: &str = "→ or n: next   ← or b: back   g: go to   Home, End   q: quit";
 
@@ -60,37 +62,25 @@ fn next(key: &Key, at: usize, steps: usize, typed: Option<usize>) -> Option<usiz
 
 /// What is on the screen at a step: the steps around it, and the step itself in full.
 fn screen(trace: &Trace, at: usize, rows: usize, columns: usize) -> String {
-    let card = card(trace, at);
-    let around = rows.saturating_sub(card.len() + 4).clamp(3, 15);
     let all = lines(trace, columns >= 100);
+    let card: Vec<String> = card(trace, at).iter().flat_map(|line| wrapped(line, columns - 1)).collect();
+    let around = rows.saturating_sub(card.len() + 5).clamp(3, 17);
     let first = at.saturating_sub(around / 2).min(all.len().saturating_sub(around));
-    let mut text = format!("step {at} of {}   {KEYS}\n", all.len() - 1);
+    let mut text = format!("{KEYS}\n\n");
     for line in &all[first..(first + around).min(all.len())] {
-        text += &listed(line, line.step == at, columns);
+        let set = Columns::of(part(&trace.steps[line.step]), columns - 1).set(
+            &line.step.to_string(),
+            0,
+            &line.cells,
+        );
+        text += &match line.step == at {
+            true => format!("{}\n", style(format!("{set:<width$}", width = columns - 1)).reverse()),
+            false => format!("{set}\n"),
+        };
     }
-    text.push('\n');
-    let fits = |line: &String| -> String {
-        match measure_text_width(line) < columns {
-            true => line.clone(),
-            false => line.chars().take(columns.saturating_sub(2)).chain(['…']).collect(),
-        }
-    };
-    text + &card.iter().map(fits).collect::<Vec<_>>().join("\n")
-}
-
-fn listed(line: &Line, here: bool, columns: usize) -> String {
-    let [what, shapes, size, _] = &line.cells;
-    let scope = if line.scope.is_empty() { "outside" } else { &line.scope };
-    let text = format!(
-        "{} {:>4} {scope:<20} {what:<23} {size:>8} {shapes}",
-        if here { '>' } else { ' ' },
-        line.step
-    );
-    let text: String = text.chars().take(columns - 1).collect();
-    match here {
-        true => format!("{}\n", style(text).reverse()),
-        false => format!("{text}\n"),
-    }
+    let scope = if all[at].scope.is_empty() { "outside" } else { &all[at].scope };
+    text += &format!("\n{}\n", style(format!("step {at} of {}, {scope}", all.len() - 1)).bold());
+    text + &card.join("\n")
 }
 
 /// The step in full: what it does, the formula, where it is written, numbers.
@@ -101,7 +91,7 @@ fn card(trace: &Trace, at: usize) -> Vec<String> {
             format!("The walk back begins at %{node}, the loss = {:.6}.", trace.run.loss),
             "∂loss/∂loss = 1".to_owned(),
         ],
-        Step::Backward(contribution) => backward(trace, contribution),
+        Step::Backward(contribution) => backward(trace, at, contribution),
         Step::Update(update) => {
             let at = |data: usize| f64::from(decode(&trace.data[data])[0]);
             vec![
@@ -127,20 +117,21 @@ fn forward(trace: &Trace, index: usize) -> Vec<String> {
         Some(rule) => {
             card.push(rule.sentence.clone());
             card.push(format!("{}   {}", style(&rule.forward).bold(), node.details));
+            let inputs: Vec<String> =
+                node.inputs.iter().map(|&i| format!("%{i} {}", shape(&trace.nodes[i]))).collect();
+            card.push(format!("from {} to {} = {:?}", inputs.join(" and "), shape(node), node.shape));
             card.push(format!("rule: {}", place(&rule.source.file, rule.source.forward.line)));
+            let call = crate::trace::sources::line(&node.call.file, node.call.line).unwrap_or("");
+            card.push(format!("call: {}   {call}", place(&node.call.file, node.call.line)));
         }
         None if node.name.is_empty() => card.push("A constant: data, or a number.".to_owned()),
-        None => card.push(format!("The parameter {}.", node.name)),
+        None => card.push(format!("The parameter {}, {} = {:?}.", node.name, shape(node), node.shape)),
     }
-    card.push(format!("call: {}   {}", place(&node.call.file, node.call.line), call_text(trace, index)));
-    let inputs: Vec<String> =
-        node.inputs.iter().map(|&i| format!("%{i} {}", shape(&trace.nodes[i]))).collect();
-    card.push(format!("from {} to {} = {:?}", inputs.join(", "), shape(node), node.shape));
-    card.push(leading(trace, node.value.data));
+    card.push(format!("numbers  {}", leading(&decode(&trace.data[node.value.data]))));
     card
 }
 
-fn backward(trace: &Trace, what: &crate::trace::schema::Contribution) -> Vec<String> {
+fn backward(trace: &Trace, at: usize, what: &Contribution) -> Vec<String> {
     let (node, to) = (&trace.nodes[what.node], &trace.nodes[what.to]);
     let mut card = Vec::new();
     if let Some(rule) = trace.rules.get(&node.op) {
@@ -149,25 +140,81 @@ fn backward(trace: &Trace, what: &crate::trace::schema::Contribution) -> Vec<Str
         card.push(format!("{}   for input {} of %{}", style(formula).bold(), what.slot, what.node));
         card.push(format!("rule: {}", place(&rule.source.file, rule.source.vjp.line)));
     }
-    let arrived = if what.accumulate { "added to what has arrived there" } else { "the first to arrive" };
-    card.push(format!("to %{} {} {}: {arrived}", what.to, shape(to), short(&to.name)));
-    card.push(leading(trace, what.delta.data));
+    let delta = decode(&trace.data[what.delta.data]);
+    let mut before = vec![0.0; delta.len()];
+    let mut later = false;
+    for (step, other) in trace.steps.iter().enumerate() {
+        let Step::Backward(other) = other else { continue };
+        if other.to == what.to && step < at {
+            before.iter_mut().zip(decode(&trace.data[other.delta.data])).for_each(|(sum, x)| *sum += x);
+        }
+        later |= other.to == what.to && step > at;
+    }
+    let after: Vec<f32> = before.iter().zip(&delta).map(|(before, delta)| before + delta).collect();
+    let name = if to.name.is_empty() { shape(to) } else { short(&to.name).to_owned() };
+    card.push(format!("cotangent of %{} {name}", what.to));
+    match what.accumulate {
+        true => card.push(format!("before   {}", leading(&before))),
+        false => card.push("before   nothing has arrived".to_owned()),
+    }
+    card.push(format!("+        {}", leading(&delta)));
+    card.push(format!("= {}  {}", if later { "so far" } else { "done  " }, leading(&after)));
     if let Some(check) = &what.check {
         card.push(format!(
-            "along a random direction: {:.12} by the vjp, {:.12} by dual numbers: {}",
+            "along a random direction: {:.9} by the vjp, {:.9} by dual numbers: {}",
             check.reverse, check.forward, check.verdict
         ));
+    }
+    if !later {
+        card.extend(largest_checked(trace, what.to));
     }
     card
 }
 
-fn leading(trace: &Trace, data: usize) -> String {
-    let numbers = decode(&trace.data[data]);
-    let first: Vec<String> = numbers.iter().take(8).map(|&x| number(f64::from(x))).collect();
-    format!("{}{}", first.join("  "), if numbers.len() > 8 { "  …" } else { "" })
+/// The largest of a node's entries that were checked, three ways.
+fn largest_checked(trace: &Trace, node: usize) -> Option<String> {
+    let checks = trace.checks.iter().find(|checks| checks.node == node)?;
+    let values = decode_wide(&trace.data[checks.values]);
+    let size = |i: &usize| values[3 * i].abs();
+    let i = (0..checks.entries.len()).max_by(|a, b| size(a).total_cmp(&size(b)))?;
+    let strides = Shape::from(&trace.nodes[node].shape[..]).strides();
+    let shape = &trace.nodes[node].shape;
+    let index: Vec<usize> =
+        strides.iter().zip(shape).map(|(stride, size)| checks.entries[i] / stride % size).collect();
+    Some(format!(
+        "entry {index:?}: {:.9} walking back, {:.9} by dual numbers, {:.9} by differences: {}",
+        values[3 * i],
+        values[3 * i + 1],
+        values[3 * i + 2],
+        trace.verdicts[checks.verdicts[i]]
+    ))
 }
 
-fn call_text(trace: &Trace, index: usize) -> &str {
-    let call = &trace.nodes[index].call;
-    crate::trace::sources::line(&call.file, call.line).unwrap_or("")
+fn leading(numbers: &[f32]) -> String {
+    let first: Vec<String> =
+        numbers.iter().take(6).map(|&x| format!("{:>8}", number(f64::from(x)))).collect();
+    format!("{}{}", first.join(" "), if numbers.len() > 6 { " …" } else { "" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_lead_on_back_to_both_ends_and_to_a_number_and_never_out_of_the_trace() {
+        let to = |key: Key, at: usize| next(&key, at, 10, Some(7));
+        assert_eq!(
+            [Key::ArrowRight, Key::Enter, Key::Char('n'), Key::Char(' ')].map(|key| to(key, 3)),
+            [Some(4); 4]
+        );
+        assert_eq!([Key::ArrowLeft, Key::Backspace, Key::Char('b')].map(|key| to(key, 3)), [Some(2); 3]);
+        assert_eq!(
+            (to(Key::ArrowRight, 9), to(Key::ArrowLeft, 0), to(Key::PageDown, 5)),
+            (Some(9), Some(0), Some(9))
+        );
+        assert_eq!((to(Key::Home, 5), to(Key::End, 5), to(Key::Char('g'), 5)), (Some(0), Some(9), Some(7)));
+        assert_eq!(next(&Key::Char('g'), 5, 10, Some(99)), Some(9));
+        assert_eq!(next(&Key::Char('g'), 5, 10, None), Some(5), "a number that is none leads nowhere");
+        assert_eq!([Key::Char('q'), Key::Escape].map(|key| to(key, 5)), [None; 2]);
+    }
 }

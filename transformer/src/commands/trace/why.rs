@@ -4,7 +4,7 @@
 //! y = x·W     W̄[i, j] = Σₙ x[n, i]·ȳ[n, j]        a term a token
 //! ```
 
-use super::lines::{number, place, short};
+use super::lines::{number, place, short, wrapped};
 use super::show::levels;
 use crate::error::{Error, Result};
 use crate::trace::record::{Contribution, Recording};
@@ -39,7 +39,8 @@ pub fn why(question: &str, recording: &Recording, trace: &Trace) -> Result<Strin
             contribution.delta.at(&entry.index)
         );
         text += &terms(&entry, contribution, recording, trace);
-        text += &way(contribution.from, recording, trace);
+        let column = if node.op == "matmul_tb" { entry.index[0] } else { *entry.index.last().unwrap_or(&0) };
+        text += &way(contribution.from, column, recording, trace);
     }
     Ok(text)
 }
@@ -137,29 +138,36 @@ fn terms(entry: &Entry, step: &Contribution, recording: &Recording, trace: &Trac
     text + &format!("  {:>5} {:<8} {:>10} {:>10} {:>10}\n", "", "sum", "", "", number(sum))
 }
 
-/// The steps by which ȳ of a node came back from the loss, a line a scope.
-fn way(node: usize, recording: &Recording, trace: &Trace) -> String {
-    let mut after = vec![false; trace.nodes.len()]; // what is computed from the node
-    after[node] = true;
+/// The steps by which one column of ȳ of a node came back from the loss, a line a scope.
+fn way(node: usize, column: usize, recording: &Recording, trace: &Trace) -> String {
+    let columns = trace.nodes[node].shape.last().copied().unwrap_or(1);
+    let carries = |step: &Contribution| {
+        step.to == node && step.delta.data().iter().skip(column).step_by(columns).any(|delta| *delta != 0.0)
+    };
+    let mut after = vec![false; trace.nodes.len()]; // what this column reached on its way to the loss
+    recording.contributions.iter().filter(|step| carries(step)).for_each(|step| after[step.from] = true);
     for (index, other) in trace.nodes.iter().enumerate() {
         after[index] |= other.inputs.iter().any(|&input| after[input]);
     }
     let first = trace.steps.len() - recording.parameters.len() - recording.contributions.len();
-    let on_way =
-        recording.contributions.iter().enumerate().filter(|(_, step)| after[step.to] && after[step.from]);
-    let mut scopes: Vec<(String, Vec<(usize, &Contribution)>)> = Vec::new();
-    for (i, step) in on_way {
-        let scope = levels(&trace.scopes[trace.nodes[step.from].scope]).join(".");
+    let on_way = |step: &Contribution| after[step.from] && (after[step.to] || carries(step));
+    let mut scopes: Vec<(String, Vec<(usize, &str)>)> = Vec::new();
+    for (i, step) in recording.contributions.iter().enumerate().filter(|(_, step)| on_way(step)) {
+        let from = &trace.nodes[step.from];
+        let scope = levels(&trace.scopes[from.scope]).join(".");
         match scopes.last_mut() {
-            Some((last, steps)) if *last == scope => steps.push((first + i, step)),
-            _ => scopes.push((scope, vec![(first + i, step)])),
+            Some((last, steps)) if *last == scope => steps.push((first + i, &from.op)),
+            _ => scopes.push((scope, vec![(first + i, &from.op)])),
         }
     }
-    let mut text = format!("  ȳ of %{node} came back through\n");
+    let mut text = format!("  column {column} of ȳ came back to %{node} through the steps\n");
     for (scope, steps) in scopes {
-        let ops: Vec<&str> = steps.iter().map(|(_, step)| trace.nodes[step.from].op.as_str()).collect();
+        let ops: Vec<&str> = steps.iter().map(|(_, op)| *op).collect();
         let (start, end) = (steps[0].0, steps[steps.len() - 1].0);
-        text += &format!("  {start:>5} … {end:<5} {scope:<20} {}\n", squeezed(&ops));
+        for (i, ops) in wrapped(&squeezed(&ops), 60).into_iter().enumerate() {
+            let head = if i == 0 { format!("{start:>5} … {end:<5} {scope:<20}") } else { " ".repeat(34) };
+            text += &format!("  {head} {ops}\n");
+        }
     }
     text
 }
