@@ -52,7 +52,7 @@ mod tensor;
 pub use dual::Dual;
 pub use float::Float;
 pub use gradients::Gradients;
-pub use op::{At, Cotangents, Op, Saved};
+pub use op::{At, Cotangents, Op, Saved, vjp_alone};
 pub use profile::OpTime;
 pub use scope::Scope;
 pub use shape::Shape;

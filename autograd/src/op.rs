@@ -11,8 +11,9 @@
 //! [`Cotangents`], which adds them up and undoes broadcasting. An op without a vjp does not compile.
 
 use crate::tape::Node;
-use crate::{Float, Tensor};
+use crate::{Float, Scope, Tensor};
 use smallvec::SmallVec;
+use std::panic::Location;
 
 /// A differentiable operation with any number of inputs and one output.
 ///
@@ -115,6 +116,11 @@ impl<T: Float> Cotangents<'_, T> {
         self.nodes[self.inputs[i] as usize].requires_gradient
     }
 
+    /// x̄ᵢ as far as it has arrived, for those who look; a rule has no use for it.
+    pub fn so_far(&self, i: usize) -> Option<&Tensor<T>> {
+        self.sums[self.inputs[i] as usize].as_ref()
+    }
+
     /// x̄ᵢ += contribution, which is only computed if wanted. It has the shape of input `i`, or one that input
     /// `i` broadcasts to: then it is summed over the repeated axes.
     pub fn add(&mut self, i: usize, contribution: impl FnOnce() -> Tensor<T>) {
@@ -148,4 +154,32 @@ impl<T: Float> Cotangents<'_, T> {
             }
         }
     }
+}
+
+/// Runs the vjp of an op by itself, without a tape: x̄ of each input, to begin with `before`, after the rule has
+/// contributed to it; `None` where there is nothing still. To check a rule, or to build on another op's.
+pub fn vjp_alone<T: Float>(
+    op: &dyn Op<T>,
+    at: &At<T>,
+    before: Vec<Option<Tensor<T>>>,
+) -> Vec<Option<Tensor<T>>> {
+    let leaf = |x: &&Tensor<T>| Node {
+        op: None,
+        inputs: SmallVec::new(),
+        value: (*x).clone(),
+        saved: Saved::new(),
+        requires_gradient: true,
+        scope: Scope::default(),
+        name: String::new(),
+        axes: "",
+        location: Location::caller(),
+    };
+    let nodes: Vec<Node<T>> = at.x.iter().map(leaf).collect();
+    let inputs: Vec<u32> = (0..nodes.len() as u32).collect();
+    let mut sums = before;
+    op.vjp(
+        at,
+        &mut Cotangents { node: nodes.len(), inputs: &inputs, nodes: &nodes, sums: &mut sums, watch: None },
+    );
+    sums
 }

@@ -11,10 +11,12 @@
 //! derivative of anything. All three run at f64.
 
 mod difference;
+mod node;
 mod report;
 mod second_order;
 
 pub use difference::{Difference, difference};
+pub use node::{Fault, NodeCheck, check_node};
 pub use report::{Entry, Report, Verdict};
 pub use second_order::{SecondOrder, check_second_order, hessian_vector_product};
 
@@ -119,7 +121,8 @@ impl GradCheck {
         Entry { name: name.to_owned(), index, reverse, forward, difference: difference.value, verdict }
     }
 
-    fn judge(&self, reverse: f64, forward: f64, difference: &Difference, scale: f64) -> Verdict {
+    /// What to make of the three values of a derivative, where those of that input are of the size `scale`.
+    pub fn judge(&self, reverse: f64, forward: f64, difference: &Difference, scale: f64) -> Verdict {
         let scale = scale.max(reverse.abs()).max(forward.abs());
         let agree = |a: f64, b: f64, tolerance: f64| (a - b).abs() <= tolerance;
         if !agree(reverse, forward, self.forward_tolerance * scale + ROUNDING) {

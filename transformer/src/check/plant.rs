@@ -1,0 +1,258 @@
+//! The museum: bugs that people really shipped, each of which can be planted in a run of one's own model.
+//!
+//! A planted bug is an op that delegates to the right one except for its bug (see [`super::wrong`]); it is put in
+//! its place by [`Tape::intercept`], so that the code of the model stays clean. All of them leave every shape as it
+//! was, and with most of them the loss still falls: that is why they were shipped.
+
+use super::wrong::{Bug, Wrong};
+use crate::error::{Error, Result};
+use autograd::{Float, Tape};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+/// A bug of the museum.
+#[derive(Debug, PartialEq)]
+pub struct Plant {
+    /// What `--plant` calls it.
+    pub name: &'static str,
+    /// Where it happened in real life, without saying where to look.
+    pub story: &'static str,
+    /// The op that is wrong first, as the tape names it.
+    pub op: &'static str,
+    /// The scope of that op.
+    pub scope: &'static str,
+    bug: Bug,
+    sites: &'static [Site],
+}
+
+/// Ops that the bug is planted in.
+#[derive(Debug, PartialEq)]
+struct Site {
+    op: &'static str,
+    /// What the scope ends with.
+    scope: &'static str,
+    /// Which of the ops of that name in that scope, or all.
+    nth: Option<usize>,
+}
+
+const fn all(op: &'static str, scope: &'static str) -> Site {
+    Site { op, scope, nth: None }
+}
+
+const fn one(op: &'static str, scope: &'static str, nth: usize) -> Site {
+    Site { op, scope, nth: Some(nth) }
+}
+
+/// The bug of that name.
+///
+/// # Errors
+/// If the museum has none of that name; the message lists those that it has.
+pub fn plant(name: &str) -> Result<&'static Plant> {
+    MUSEUM.iter().find(|plant| plant.name == name).ok_or_else(|| {
+        let names: Vec<&str> = MUSEUM.iter().map(|plant| plant.name).collect();
+        Error::new(format!("the museum has no bug named {name:?}"))
+            .at("--plant")
+            .way_out(format!("take one of: {}", names.join(", ")))
+    })
+}
+
+impl Plant {
+    /// Plants the bug in what is computed on this tape from now on.
+    ///
+    /// # Panics
+    /// If the tape has an intercept already.
+    pub fn install<T: Float>(&'static self, tape: &Tape<T>) {
+        let counts: RefCell<BTreeMap<(&'static str, String), usize>> = RefCell::default();
+        tape.intercept(move |op, scope| {
+            let at = |site: &&Site| site.op == op.name() && scope.ends_with(site.scope);
+            let Some(site) = self.sites.iter().find(at) else { return op };
+            let mut counts = counts.borrow_mut();
+            let count = counts.entry((site.op, scope.to_owned())).or_default();
+            *count += 1;
+            match site.nth {
+                Some(nth) if nth + 1 != *count => op,
+                _ => Box::new(Wrong { op, bug: self.bug }),
+            }
+        });
+    }
+
+    /// Whether the bug shows only in a pass with dropout.
+    pub fn needs_dropout(&self) -> bool {
+        self.bug == Bug::NoRescale
+    }
+}
+
+/// All bugs, in the order of the list that `check --museum` prints.
+pub const MUSEUM: &[Plant] = &[
+    Plant {
+        name: "no-mask",
+        story: "every token sees the tokens after it: the loss looks wonderful, and the model cannot write a word \
+                (nanoGPT #331)",
+        op: "masked_fill",
+        scope: "blocks.0.attention",
+        bug: Bug::NoMask,
+        sites: &[all("masked_fill", "attention")],
+    },
+    Plant {
+        name: "late-mask",
+        story: "the mask comes after the softmax instead of before it: what is hidden still takes its share, and rows \
+                no longer sum to 1 (in many a first implementation)",
+        op: "masked_fill",
+        scope: "blocks.0.attention",
+        bug: Bug::LateMask,
+        sites: &[all("masked_fill", "attention"), all("softmax", "attention")],
+    },
+    Plant {
+        name: "no-root",
+        story: "scores that are not divided by the root of the head's width: attention saturates, training is slow \
+                and nobody knows why",
+        op: "affine",
+        scope: "blocks.0.attention",
+        bug: Bug::NoRoot,
+        sites: &[all("affine", "attention")],
+    },
+    Plant {
+        name: "softmax-without-sum",
+        story: "only the diagonal of the Jacobian: half of a rule, from memory, the night before the deadline",
+        op: "softmax",
+        scope: "blocks.0.attention",
+        bug: Bug::NoRowSum,
+        sites: &[all("softmax", "attention")],
+    },
+    Plant {
+        name: "cut",
+        story: "an op of a framework hands no gradient on and says nothing: the loss still falls, by way of the other \
+                paths; it cost a user three days (candle #2168, #2977)",
+        op: "softmax",
+        scope: "blocks.0.attention",
+        bug: Bug::Cut,
+        sites: &[all("softmax", "attention")],
+    },
+    Plant {
+        name: "no-transpose",
+        story: "a product's rule without its transpose: the matrix is square, so it fits, and the heads learn \
+                something else",
+        op: "matmul_tb",
+        scope: "blocks.0.attention",
+        bug: Bug::NoTranspose,
+        sites: &[all("matmul_tb", "attention")],
+    },
+    Plant {
+        name: "view-for-transpose",
+        story: "a reshape where a transpose belongs: the shape is the expected one, the numbers are another token's \
+                (a favourite question of forums)",
+        op: "permute",
+        scope: "blocks.0.attention",
+        bug: Bug::View,
+        sites: &[one("permute", "attention", 3)],
+    },
+    Plant {
+        name: "overwrite",
+        story: "= where += belongs, in one branch of many: what arrived before is gone (two branches of candle's \
+                backward did it)",
+        op: "sub",
+        scope: "blocks.0.norm",
+        bug: Bug::Overwrite,
+        sites: &[all("sub", "norm")],
+    },
+    Plant {
+        name: "norm-without-mean",
+        story: "a norm whose mean is taken for a constant on the way back: one term of three is missing, the others \
+                hide it",
+        op: "mean",
+        scope: "blocks.0.norm",
+        bug: Bug::Cut,
+        sites: &[all("mean", "norm")],
+    },
+    Plant {
+        name: "unbiased-variance",
+        story: "n − 1 for n, the default of a library's var: the outputs are off by one part in the width, and a \
+                ported checkpoint is slightly worse",
+        op: "var",
+        scope: "blocks.0.norm",
+        bug: Bug::Unbiased,
+        sites: &[all("var", "norm")],
+    },
+    Plant {
+        name: "factor-two",
+        story: "the derivative of a square without its 2: gradients point almost where they should",
+        op: "var",
+        scope: "blocks.0.norm",
+        bug: Bug::Half,
+        sites: &[all("var", "norm")],
+    },
+    Plant {
+        name: "wrong-sign",
+        story: "a − b with the rule of a + b: found in homework every year, and in two released frameworks",
+        op: "sub",
+        scope: "blocks.0.norm",
+        bug: Bug::Sign,
+        sites: &[all("sub", "norm")],
+    },
+    Plant {
+        name: "bias-not-summed",
+        story: "a vector that was broadcast over all tokens collects the gradient of the first one only",
+        op: "mul",
+        scope: "blocks.0.norm",
+        bug: Bug::FirstRowOnly,
+        sites: &[all("mul", "norm")],
+    },
+    Plant {
+        name: "other-gelu",
+        story: "the forward rule by tanh, the backward rule of the form by erf: three digits agree, so a check at \
+                10⁻² passes",
+        op: "gelu",
+        scope: "blocks.0.mlp",
+        bug: Bug::OtherGelu,
+        sites: &[all("gelu", "mlp")],
+    },
+    Plant {
+        name: "last-token-wins",
+        story: "an embedding's scatter that stores instead of adding: only tokens that occur twice are wrong",
+        op: "gather",
+        scope: "embedding",
+        bug: Bug::LastWins,
+        sites: &[one("gather", "embedding", 0)],
+    },
+    Plant {
+        name: "shifted-positions",
+        story: "positions that begin at 1 in training and at 0 elsewhere: the model learns, a cache or a port then \
+                disagrees with it",
+        op: "gather",
+        scope: "embedding",
+        bug: Bug::Shifted,
+        sites: &[one("gather", "embedding", 1)],
+    },
+    Plant {
+        name: "tied-once",
+        story: "a weight that is used at both ends collects only one of its two gradients (an untied copy, a detach)",
+        op: "matmul_tb",
+        scope: "head",
+        bug: Bug::SecondInputCut,
+        sites: &[all("matmul_tb", "head")],
+    },
+    Plant {
+        name: "double-softmax",
+        story: "probabilities handed to a loss that takes logits: it trains, to a loss that stays far too high",
+        op: "log_softmax",
+        scope: "loss",
+        bug: Bug::DoubleSoftmax,
+        sites: &[all("log_softmax", "loss")],
+    },
+    Plant {
+        name: "off-by-one",
+        story: "targets that are not moved by one: the model learns to repeat what it sees, and the loss goes to 0",
+        op: "mul",
+        scope: "loss",
+        bug: Bug::OffByOne,
+        sites: &[all("mul", "loss")],
+    },
+    Plant {
+        name: "no-rescale",
+        story: "dropout that drops and does not divide by what it keeps: training and evaluation are two models",
+        op: "dropout",
+        scope: "embedding",
+        bug: Bug::NoRescale,
+        sites: &[all("dropout", "")],
+    },
+];
