@@ -3,7 +3,7 @@
 //! Each command is a module of [`commands`](crate::commands), with its flags beside what it does. Whatever is wrong with
 //! the flags is told by `clap`, with a suggestion where there is one, and ends the program with the exit code 2.
 
-use crate::commands::{bench, eval, sample, trace, train};
+use crate::commands::{bench, check, eval, sample, trace, train};
 use crate::error::Result;
 use clap::{ArgAction, Command, FromArgMatches, Subcommand};
 use std::ffi::OsString;
@@ -17,6 +17,7 @@ Examples:
   transformer eval --from runs/char                    measure its loss on the whole validation part
   transformer trace --backward                         walk through one step, forward and back
   transformer bench                                    measure what a training step costs
+  transformer check --from runs/char                   prove its gradients and its causality
 
 `transformer COMMAND --help` shows the flags of a command. Flags can be spelled --n_layer or --n-layer.";
 
@@ -33,6 +34,8 @@ pub enum Task {
     Trace(trace::Flags),
     /// Measure what a training step costs
     Bench(bench::Flags),
+    /// Prove the gradients and the causality of a trained model
+    Check(check::Flags),
 }
 
 /// Reads the command line and does what it says; no arguments are `train --preset demo`.
@@ -46,6 +49,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
         Task::Eval(flags) => eval::run(&flags),
         Task::Trace(flags) => trace::run(&flags),
         Task::Bench(flags) => bench::run(&flags),
+        Task::Check(flags) => match check::run(&flags)? {
+            true => Ok(()),
+            false => std::process::exit(1), // what does not hold has been printed
+        },
     }
 }
 

@@ -19,6 +19,7 @@
 //! and a way out.
 
 pub mod bench;
+pub mod check;
 pub mod cli;
 pub mod commands;
 pub mod data;

@@ -1,6 +1,7 @@
 //! One module a command: its flags, and what it does.
 
 pub mod bench;
+pub mod check;
 pub mod eval;
 pub mod sample;
 mod screen;
