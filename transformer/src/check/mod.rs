@@ -85,43 +85,70 @@ pub struct Broken {
     pub what: String,
 }
 
+/// Every op on the tapes of a subject, checked by itself.
+pub struct Tapes {
+    /// What the formulas say of the textbook's path.
+    pub expected: Vec<reference::Expected>,
+    /// The textbook's path, and every op of it.
+    pub textbook: (Tape<f64>, Vec<NodeReport>),
+    /// The fused one.
+    pub fused: (Tape<f64>, Vec<NodeReport>),
+    /// The dropouts of the path with dropout.
+    pub dropout: (Tape<f64>, Vec<NodeReport>),
+}
+
+impl Tapes {
+    /// Records and checks the three paths.
+    pub fn of(subject: &Subject) -> Self {
+        let expected = subject.reference();
+        let path = |path, expected: &[reference::Expected], which: fn(&str) -> bool| {
+            let (tape, duals) = (Tape::new(), Tape::<Dual<f64>>::new());
+            subject.record(&tape, path);
+            subject.record(&duals, path);
+            let nodes = check_nodes(&tape, &duals, expected, which);
+            (tape, nodes)
+        };
+        Tapes {
+            textbook: path(Path::Textbook, &expected, |_| true),
+            fused: path(Path::Fused, &[], |_| true),
+            dropout: path(Path::Dropout, &[], |op| op == "dropout"),
+            expected,
+        }
+    }
+
+    /// The op that is wrong first, on the first path that has one.
+    pub fn first_broken(&self) -> Option<Broken> {
+        left_out(&self.textbook.0, &self.textbook.1, &self.expected)
+            .or_else(|| first(Path::Textbook, &self.textbook.1))
+            .or_else(|| first(Path::Fused, &self.fused.1))
+            .or_else(|| first(Path::Dropout, &self.dropout.1))
+    }
+}
+
 /// Checks everything, with about `derivatives` derivatives of parameters, on `threads` threads.
 pub fn run(subject: &Subject, derivatives: usize, threads: usize) -> Report {
-    let expected = subject.reference();
-    let (textbook, fused, dropout) = (Tape::new(), Tape::new(), Tape::new());
-    let on_textbook = subject.record(&textbook, Path::Textbook);
-    let on_fused = subject.record(&fused, Path::Fused);
-    subject.record(&dropout, Path::Dropout);
-    let twin = |path| {
-        let duals = Tape::<Dual<f64>>::new();
-        subject.record(&duals, path);
-        duals
-    };
-    let textbook_nodes = check_nodes(&textbook, &twin(Path::Textbook), &expected, |_| true);
-    let fused_nodes = check_nodes(&fused, &twin(Path::Fused), &[], |_| true);
-    let dropout_nodes = check_nodes(&dropout, &twin(Path::Dropout), &[], |op| op == "dropout");
-
-    let first_broken = left_out(&textbook, &textbook_nodes, &expected)
-        .or_else(|| first(Path::Textbook, &textbook_nodes))
-        .or_else(|| first(Path::Fused, &fused_nodes))
-        .or_else(|| first(Path::Dropout, &dropout_nodes));
+    let tapes = Tapes::of(subject);
+    let (on_textbook, on_fused) = (Tape::new(), Tape::new());
+    let on_textbook = subject.record(&on_textbook, Path::Textbook);
+    let on_fused = subject.record(&on_fused, Path::Fused);
+    let (textbook, textbook_nodes) = &tapes.textbook;
     let mut report = Report {
         ok: false,
         planted: subject.plant.map(|plant| plant.name),
         loss: on_fused.loss.value().item(),
         tokens: subject.batch.shape(),
-        values: claims::values(&textbook, &textbook_nodes, &expected),
-        rules: claims::rules(&[&textbook_nodes, &fused_nodes]),
+        values: claims::values(textbook, textbook_nodes, &tapes.expected),
+        rules: claims::rules(&[textbook_nodes, &tapes.fused.1]),
         parameters: parameters::parameters(subject, derivatives, threads),
         second_order: Path::BOTH.map(|path| parameters::hessian(subject, path)).to_vec(),
         causality: causality::causality(subject),
         fused: claims::fused(&on_textbook, &on_fused),
         decoder: claims::decoder(subject, &on_fused),
         targets: claims::targets(&subject.batch),
-        attention: claims::attention(&textbook),
-        norms: claims::norms(&textbook),
-        dropout: claims::dropout(&dropout_nodes),
-        first_broken,
+        attention: claims::attention(textbook),
+        norms: claims::norms(textbook),
+        dropout: claims::dropout(&tapes.dropout.1),
+        first_broken: tapes.first_broken(),
     };
     report.ok = report.first_broken.is_none()
         && report.claims().iter().all(|(_, claim)| claim.ok)

@@ -86,8 +86,7 @@ impl Plant {
 pub const MUSEUM: &[Plant] = &[
     Plant {
         name: "no-mask",
-        story: "every token sees the tokens after it: the loss looks wonderful, and the model cannot write a word \
-                (nanoGPT #331)",
+        story: "every token sees those after it: the loss looks wonderful (nanoGPT #331)",
         op: "masked_fill",
         scope: "blocks.0.attention",
         bug: Bug::NoMask,
@@ -95,8 +94,7 @@ pub const MUSEUM: &[Plant] = &[
     },
     Plant {
         name: "late-mask",
-        story: "the mask comes after the softmax instead of before it: what is hidden still takes its share, and rows \
-                no longer sum to 1 (in many a first implementation)",
+        story: "the mask after the softmax instead of before it: rows no longer sum to 1, and the future leaks through the sum",
         op: "masked_fill",
         scope: "blocks.0.attention",
         bug: Bug::LateMask,
@@ -104,8 +102,7 @@ pub const MUSEUM: &[Plant] = &[
     },
     Plant {
         name: "no-root",
-        story: "scores that are not divided by the root of the head's width: attention saturates, training is slow \
-                and nobody knows why",
+        story: "no division by the root of the head's width: attention saturates, and learning is slow",
         op: "affine",
         scope: "blocks.0.attention",
         bug: Bug::NoRoot,
@@ -113,7 +110,7 @@ pub const MUSEUM: &[Plant] = &[
     },
     Plant {
         name: "softmax-without-sum",
-        story: "only the diagonal of the Jacobian: half of a rule, from memory, the night before the deadline",
+        story: "only the diagonal of a Jacobian: half of a rule, written from memory",
         op: "softmax",
         scope: "blocks.0.attention",
         bug: Bug::NoRowSum,
@@ -121,8 +118,7 @@ pub const MUSEUM: &[Plant] = &[
     },
     Plant {
         name: "cut",
-        story: "an op of a framework hands no gradient on and says nothing: the loss still falls, by way of the other \
-                paths; it cost a user three days (candle #2168, #2977)",
+        story: "an op that hands no gradient on and says nothing; the loss still falls by other paths (candle #2168, #2977)",
         op: "softmax",
         scope: "blocks.0.attention",
         bug: Bug::Cut,
@@ -130,8 +126,7 @@ pub const MUSEUM: &[Plant] = &[
     },
     Plant {
         name: "no-transpose",
-        story: "a product's rule without its transpose: the matrix is square, so it fits, and the heads learn \
-                something else",
+        story: "a product's rule without its transpose: the matrix is square, so it fits",
         op: "matmul_tb",
         scope: "blocks.0.attention",
         bug: Bug::NoTranspose,
@@ -139,8 +134,7 @@ pub const MUSEUM: &[Plant] = &[
     },
     Plant {
         name: "view-for-transpose",
-        story: "a reshape where a transpose belongs: the shape is the expected one, the numbers are another token's \
-                (a favourite question of forums)",
+        story: "a reshape where a transpose belongs: the shape is the expected one, the numbers are another token's",
         op: "permute",
         scope: "blocks.0.attention",
         bug: Bug::View,
@@ -148,8 +142,7 @@ pub const MUSEUM: &[Plant] = &[
     },
     Plant {
         name: "overwrite",
-        story: "= where += belongs, in one branch of many: what arrived before is gone (two branches of candle's \
-                backward did it)",
+        story: "= where += belongs: what arrived before is gone (two branches of candle's backward pass did it)",
         op: "sub",
         scope: "blocks.0.norm",
         bug: Bug::Overwrite,
@@ -157,8 +150,7 @@ pub const MUSEUM: &[Plant] = &[
     },
     Plant {
         name: "norm-without-mean",
-        story: "a norm whose mean is taken for a constant on the way back: one term of three is missing, the others \
-                hide it",
+        story: "a norm whose mean is taken for a constant on the way back: one term of three is missing",
         op: "mean",
         scope: "blocks.0.norm",
         bug: Bug::Cut,
@@ -166,8 +158,7 @@ pub const MUSEUM: &[Plant] = &[
     },
     Plant {
         name: "unbiased-variance",
-        story: "n − 1 for n, the default of a library's var: the outputs are off by one part in the width, and a \
-                ported checkpoint is slightly worse",
+        story: "n − 1 for n, a library's default: off by one part in the width, and a ported checkpoint is slightly worse",
         op: "var",
         scope: "blocks.0.norm",
         bug: Bug::Unbiased,
@@ -183,7 +174,7 @@ pub const MUSEUM: &[Plant] = &[
     },
     Plant {
         name: "wrong-sign",
-        story: "a − b with the rule of a + b: found in homework every year, and in two released frameworks",
+        story: "a − b with the rule of a + b: everybody writes it once",
         op: "sub",
         scope: "blocks.0.norm",
         bug: Bug::Sign,
@@ -199,8 +190,7 @@ pub const MUSEUM: &[Plant] = &[
     },
     Plant {
         name: "other-gelu",
-        story: "the forward rule by tanh, the backward rule of the form by erf: three digits agree, so a check at \
-                10⁻² passes",
+        story: "forward by tanh, backward by erf: two digits agree, so a check at 10⁻² passes",
         op: "gelu",
         scope: "blocks.0.mlp",
         bug: Bug::OtherGelu,
@@ -216,8 +206,7 @@ pub const MUSEUM: &[Plant] = &[
     },
     Plant {
         name: "shifted-positions",
-        story: "positions that begin at 1 in training and at 0 elsewhere: the model learns, a cache or a port then \
-                disagrees with it",
+        story: "positions that begin at 1 in training and at 0 elsewhere: a cache or a port then disagrees",
         op: "gather",
         scope: "embedding",
         bug: Bug::Shifted,
@@ -241,7 +230,7 @@ pub const MUSEUM: &[Plant] = &[
     },
     Plant {
         name: "off-by-one",
-        story: "targets that are not moved by one: the model learns to repeat what it sees, and the loss goes to 0",
+        story: "targets at the wrong place by one: the model learns to say something else than what comes next",
         op: "mul",
         scope: "loss",
         bug: Bug::OffByOne,

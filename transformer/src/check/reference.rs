@@ -59,7 +59,7 @@ pub fn reference(
     let sum = picked.iter().sum::<f64>();
     steps.put("sum", vec![sum]);
     steps.put("neg", vec![-sum]);
-    steps.put("affine", vec![-sum / (b * n) as f64]);
+    steps.put("div", vec![-sum / (b * n) as f64]);
     steps.list
 }
 

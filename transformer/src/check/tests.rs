@@ -28,7 +28,7 @@ fn subject(bias: bool, plant: Option<&'static Plant>) -> Subject {
 }
 
 fn checked(bias: bool, name: Option<&str>) -> Report {
-    run(&subject(bias, name.map(|name| plant(name).expect("a bug of the museum"))), 400, 2)
+    run(&subject(bias, name.map(|name| plant(name).expect("a bug of the museum"))), 60, 2)
 }
 
 #[test]
@@ -45,9 +45,8 @@ fn without_a_bug_all_of_it_holds_with_biases_and_without() {
 fn every_bug_of_the_museum_is_found_at_its_place() {
     for bug in MUSEUM {
         for bias in [false, true] {
-            let report = checked(bias, Some(bug.name));
-            assert!(!report.ok, "{} is not found", bug.name);
-            let broken = report.first_broken.unwrap_or_else(|| panic!("{}: no op is named", bug.name));
+            let broken = Tapes::of(&subject(bias, Some(bug))).first_broken();
+            let broken = broken.unwrap_or_else(|| panic!("{} is not found", bug.name));
             assert_eq!(
                 (broken.op.as_str(), broken.scope.as_str()),
                 (bug.op, bug.scope),
@@ -61,8 +60,9 @@ fn every_bug_of_the_museum_is_found_at_its_place() {
 
 #[test]
 fn a_wrong_function_with_its_own_right_gradient_passes_the_gradient_check_and_is_found_by_its_value() {
-    for name in ["no-mask", "late-mask", "no-root", "view-for-transpose", "unbiased-variance", "off-by-one"] {
+    for name in ["no-root", "unbiased-variance", "off-by-one"] {
         let report = checked(false, Some(name));
+        assert!(!report.ok, "{name} is not found");
         assert!(report.rules.ok, "{name}: {}", report.rules.words);
         assert!(report.second_order.iter().all(|hessian| hessian.ok), "{name}: {:?}", report.second_order);
         assert!(!report.values.ok && !report.fused.ok, "{name}");
@@ -74,6 +74,7 @@ fn a_wrong_vjp_leaves_every_value_right_and_is_found_in_the_gradient() {
     for name in ["softmax-without-sum", "no-transpose", "factor-two", "overwrite", "tied-once", "other-gelu"]
     {
         let report = checked(false, Some(name));
+        assert!(!report.ok, "{name} is not found");
         assert!(report.values.ok && !report.rules.ok, "{name}");
         assert!(report.parameters.iter().any(|parameter| !parameter.ok), "{name}");
     }
@@ -115,7 +116,7 @@ fn targets_that_are_not_moved_by_one_are_found() {
 
 #[test]
 fn the_result_does_not_depend_on_the_threads() {
-    let json = |threads| serde_json::to_string(&run(&subject(true, None), 100, threads)).expect("JSON");
+    let json = |threads| serde_json::to_string(&run(&subject(true, None), 60, threads)).expect("JSON");
     assert_eq!(json(1), json(3));
 }
 
@@ -124,7 +125,7 @@ fn the_museum_has_no_two_bugs_of_one_name_and_refuses_others_with_a_list() {
     assert!(MUSEUM.len() >= 12);
     for bug in MUSEUM {
         assert_eq!(plant(bug.name).expect("it is there").name, bug.name);
-        assert!(!bug.story.contains(bug.scope) && !bug.story.contains('\n'), "{}", bug.name);
+        assert!(!bug.story.contains("blocks.") && !bug.story.contains('\n'), "{}", bug.name);
     }
     let message = plant("no-such").unwrap_err().to_string();
     assert!(message.contains("--plant") && message.contains("no-mask, late-mask"), "{message}");
