@@ -125,7 +125,7 @@ impl Tapes {
     }
 }
 
-/// Checks everything, with about `derivatives` derivatives of parameters, on `threads` threads.
+/// Checks everything, with about `derivatives` derivatives of each parameter, on `threads` threads.
 pub fn run(subject: &Subject, derivatives: usize, threads: usize) -> Report {
     let tapes = Tapes::of(subject);
     let (on_textbook, on_fused) = (Tape::new(), Tape::new());

@@ -47,7 +47,7 @@ struct Task {
     direction: Tensor<f64>,
 }
 
-/// Checks every parameter with about `derivatives` derivatives in all, on `threads` threads. The result does not depend
+/// Checks every parameter by about `derivatives` derivatives each (at least four), on `threads` threads. The result does not depend
 /// on the number of threads.
 pub fn parameters(subject: &Subject, derivatives: usize, threads: usize) -> Vec<Parameter> {
     let gradients = Path::BOTH.map(|path| gradient(subject, path));
@@ -98,7 +98,7 @@ fn gradient(subject: &Subject, path: Path) -> Vec<Tensor<f64>> {
 }
 
 fn tasks(subject: &Subject, gradients: &[Tensor<f64>], derivatives: usize) -> Vec<Task> {
-    let each = (derivatives / gradients.len()).max(6);
+    let each = derivatives.max(4);
     let mut random = ChaCha8Rng::seed_from_u64(0);
     let mut tasks = Vec::new();
     for (parameter, value) in subject.values().iter().enumerate() {

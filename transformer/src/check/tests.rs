@@ -28,7 +28,7 @@ fn subject(bias: bool, plant: Option<&'static Plant>) -> Subject {
 }
 
 fn checked(bias: bool, name: Option<&str>) -> Report {
-    run(&subject(bias, name.map(|name| plant(name).expect("a bug of the museum"))), 60, 2)
+    run(&subject(bias, name.map(|name| plant(name).expect("a bug of the museum"))), 8, 2)
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn targets_that_are_not_moved_by_one_are_found() {
 
 #[test]
 fn the_result_does_not_depend_on_the_threads() {
-    let json = |threads| serde_json::to_string(&run(&subject(true, None), 60, threads)).expect("JSON");
+    let json = |threads| serde_json::to_string(&run(&subject(true, None), 8, threads)).expect("JSON");
     assert_eq!(json(1), json(3));
 }
 

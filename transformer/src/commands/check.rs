@@ -55,7 +55,7 @@ pub struct Flags {
     /// List the bugs that can be planted
     #[arg(long)]
     pub museum: bool,
-    /// Derivatives of parameters to compute in three ways [default: about 10 s of them]
+    /// Derivatives of each parameter; one with fewer entries is checked in full [default: up to 64, some 10 s in all]
     #[arg(long, value_name = "N", value_parser = size)]
     pub derivatives: Option<usize>,
     /// Print one JSON object instead of tables
@@ -144,10 +144,10 @@ fn subject(flags: &Flags) -> Result<(Gpt<Tensor<f64>>, Batch, String)> {
     Ok((model, batch, source))
 }
 
-/// How many derivatives take about ten seconds on two cores: a derivative costs some 30 passes through the model.
+/// How many derivatives of each parameter take about ten seconds on two cores: each is some 30 passes through the model.
 fn fitting(model: &Gpt<Tensor<f64>>, batch: &Batch) -> usize {
     let flops_of_a_pass = 2.0 * model.numel() as f64 * batch.targets() as f64;
-    (2e9 / flops_of_a_pass) as usize
+    ((1.5e10 / flops_of_a_pass) as usize / model.parameters().len()).clamp(4, 64)
 }
 
 fn show(report: &Report, source: &str) {
