@@ -10,6 +10,7 @@ use crate::cli::count;
 use crate::error::{Error, Result};
 use crate::trace::build::build;
 use crate::trace::checks;
+use crate::trace::page::page;
 use crate::trace::schema::Trace;
 use crate::train::presets::Preset;
 use clap::Args;
@@ -25,6 +26,7 @@ Examples:
   transformer trace --step                           walk through it with the keyboard
   transformer trace --why \"blocks.0.W_Q[3,17]\"       which tokens made this entry of a gradient
   transformer trace --json trace.json                everything, as data
+  transformer trace --html step.html                 a page that steps through it, in one file, offline
 
 A trace runs the textbook's ops at f64, without dropout, and draws nothing at random: the same seed and text give the
 same bytes. `✓ 2e-16` is a contribution checked by itself against dual numbers; `8/8` are entries of the gradient that it
@@ -58,17 +60,20 @@ pub struct Flags {
     #[arg(long, value_name = "N", value_parser = depth)]
     pub depth: Option<Depth>,
     /// Walk from step to step with the keyboard
-    #[arg(long, conflicts_with_all = ["json", "why"])]
+    #[arg(long, conflicts_with_all = ["json", "html", "why"])]
     pub step: bool,
     /// Say which tokens made an entry of a parameter's gradient, such as blocks.0.W_Q[3,17], and through which steps
     #[arg(long, value_name = "ENTRY")]
     pub why: Option<String>,
-    /// Of each gradient, how many entries to check in three ways; 0 checks nothing [default: 8, for --json 64]
+    /// Of each gradient, how many entries to check in three ways; 0 checks nothing [default: 8, for --json and --html 64]
     #[arg(long, value_name = "N", value_parser = count)]
     pub checks: Option<usize>,
     /// Write everything as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Write a page that steps through it: one file, which a browser opens offline
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 /// How many levels of scopes are open.
@@ -101,7 +106,13 @@ pub fn run(flags: &Flags) -> Result<()> {
     let trace = build(&subject, &recording, found.as_ref(), command(flags, checks));
     if let Some(path) = &flags.json {
         let json = serde_json::to_string(&trace).map_err(|error| Error::new(error.to_string()))?;
-        return write(path, &json, &trace);
+        write(path, &json, &trace)?;
+    }
+    if let Some(path) = &flags.html {
+        write(path, &page(&trace)?, &trace)?;
+    }
+    if flags.json.is_some() || flags.html.is_some() {
+        return Ok(());
     }
     if let Some(question) = &flags.why {
         return print(&why::why(question, &recording, &trace)?);
@@ -120,11 +131,12 @@ pub fn run(flags: &Flags) -> Result<()> {
 /// Nothing is checked that is not shown.
 fn entries_to_check(flags: &Flags) -> usize {
     let [page, look] = CHECKS;
-    let shown = if flags.json.is_some() { page } else { look };
+    let written = flags.json.is_some() || flags.html.is_some();
+    let shown = if written { page } else { look };
     match flags.checks {
         Some(checks) => checks,
         None if flags.why.is_some() => 0,
-        None if flags.json.is_some() || flags.backward || flags.step => shown,
+        None if written || flags.backward || flags.step => shown,
         None => 0,
     }
 }
