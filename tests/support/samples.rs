@@ -16,3 +16,5 @@ mod tape {}
 mod gradcheck {}
 #[doc = include_str!("../../docs/src/transformer.md")]
 mod transformer {}
+#[doc = include_str!("../../docs/src/page.md")]
+mod page {}
