@@ -1,7 +1,8 @@
-//! From the second training step on nothing of tensor size is asked of the allocator: every buffer of a step goes back
-//! to the pool, and the next step takes it from there. (The file has one test, since the count is of the whole process.)
+//! What a training step asks of the allocator. From the second step on it is nothing of tensor size: every buffer of a
+//! step goes back to the pool, and the next step takes it from there. And it is never an n × n matrix of attention.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use transformer::bench::{BenchConfig, Step};
 use transformer::model::ModelConfig;
@@ -12,14 +13,24 @@ const TENSOR_SIZE: usize = 48 * 1024;
 
 struct Counting;
 
+/// How many large ones there were, and how many bytes the largest had.
 static LARGE: AtomicUsize = AtomicUsize::new(0);
+static LARGEST: AtomicUsize = AtomicUsize::new(0);
+
+/// The counts are of the whole process: one test at a time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn count(bytes: usize) {
+    if bytes >= TENSOR_SIZE {
+        LARGE.fetch_add(1, Relaxed);
+        LARGEST.fetch_max(bytes, Relaxed);
+    }
+}
 
 // SAFETY: every call is handed on to the system's allocator as it came.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if layout.size() >= TENSOR_SIZE {
-            LARGE.fetch_add(1, Relaxed);
-        }
+        count(layout.size());
         // SAFETY: the caller's promise, handed on.
         unsafe { System.alloc(layout) }
     }
@@ -28,9 +39,7 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.dealloc(pointer, layout) }
     }
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        if new_size >= TENSOR_SIZE {
-            LARGE.fetch_add(1, Relaxed);
-        }
+        count(new_size);
         // SAFETY: the caller's promise, handed on.
         unsafe { System.realloc(pointer, layout, new_size) }
     }
@@ -41,6 +50,7 @@ static COUNTING: Counting = Counting;
 
 #[test]
 fn from_the_second_step_on_nothing_of_tensor_size_is_allocated() {
+    let _alone = ONE_AT_A_TIME.lock();
     let model = ModelConfig {
         n_layer: 3,
         n_head: 4,
@@ -64,4 +74,26 @@ fn from_the_second_step_on_nothing_of_tensor_size_is_allocated() {
         step.run();
         assert_eq!(LARGE.swap(0, Relaxed), 0, "step {number} asked the allocator for tensors");
     }
+}
+
+#[test]
+fn no_allocation_of_a_step_is_as_large_as_one_head_s_matrix_of_attention() {
+    let _alone = ONE_AT_A_TIME.lock();
+    let n = 1024;
+    let model = ModelConfig {
+        n_layer: 1,
+        n_head: 2,
+        n_embd: 16,
+        block_size: n,
+        vocab_size: 16,
+        ..ModelConfig::default()
+    };
+    let mut step = Step::new(&BenchConfig { name: "long".to_owned(), model, batch_size: 1 });
+    LARGEST.store(0, Relaxed);
+    step.run();
+    let largest = LARGEST.load(Relaxed);
+    // The MLP's hidden vectors, [n, 64]; the matrix [n, n] would take 16 times as much.
+    let (hidden, matrix) = (n * 64 * size_of::<f32>(), n * n * size_of::<f32>());
+    assert!(largest >= hidden, "the largest allocation is counted: {largest} of at least {hidden} bytes");
+    assert!(largest < matrix / 4, "{largest} bytes at once, where an n × n matrix has {matrix}");
 }

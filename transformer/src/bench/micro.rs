@@ -1,12 +1,12 @@
 //! The one-page model as a measure of overhead: numbers so few that what is not arithmetic shows.
 //!
-//! 1 layer, 4 heads, width 16, context 16, 27 tokens: a step is one name, some 70 ops on the tape, 0.2 MFLOP.
+//! 1 layer, 4 heads, width 16, context 16, 27 tokens: a step is one name, some 30 ops on the tape, 0.2 MFLOP.
 
 #[path = "../../examples/microgpt.rs"]
 #[allow(dead_code)] // its `main` is the example's
 mod microgpt;
 
-use super::Measured;
+use super::{Measured, overhead};
 use autograd::kernels::{peak::multiply_add_peak, threads};
 use autograd::{Tape, Tensor};
 use microgpt::{Moments, PARAMETERS, STEPS, adam, loss_and_gradients, tokens};
@@ -32,8 +32,11 @@ pub fn measure(seconds: f64) -> Measured {
     let flops = (0..STEPS).map(|step| flops(names[step % names.len()].len() - 1)).sum::<u64>() / STEPS as u64;
     let tokens = (0..STEPS).map(|step| (names[step % names.len()].len() - 1).min(16)).sum::<usize>() / STEPS;
     let gflops = flops as f64 / median / 1e6;
+    let overheads = overhead::measure(ops());
     Measured {
         config: "micro".to_owned(),
+        block_size: 16,
+        batch_size: 1,
         threads: 1,
         median_ms: median,
         min_ms: times[0],
@@ -44,6 +47,8 @@ pub fn measure(seconds: f64) -> Measured {
         peak_rss_mib: super::peak_rss_mib(),
         steps: times.len() * STEPS,
         parts: Vec::new(),
+        overhead_ns_per_op: Some(overhead::mean(&overheads)),
+        overheads,
     }
 }
 
@@ -65,10 +70,10 @@ fn flops(n: usize) -> u64 {
     (3 * (2 * n * weights + 2 * 16 * n * (n + 1))) as u64
 }
 
-/// Nodes that a step puts on the tape.
-pub fn nodes() -> usize {
+/// The ops that a step puts on the tape, by name, in their order.
+pub fn ops() -> Vec<&'static str> {
     let tape = Tape::<f32>::new();
     let parameters = PARAMETERS.map(|(_, shape)| tape.leaf(Tensor::zeros(shape)));
     microgpt::logits(parameters, &[26, 0, 1, 2]).cross_entropy(&[0, 1, 2, 26], None);
-    tape.nodes().len()
+    tape.nodes().iter().filter_map(|node| node.op.as_ref().map(|op| op.name())).collect()
 }

@@ -10,6 +10,7 @@
 
 mod memory;
 pub mod micro;
+pub mod overhead;
 mod step;
 
 pub use memory::{peak_rss_mib, reset_peak_rss};
@@ -52,6 +53,10 @@ impl BenchConfig {
 pub struct Measured {
     /// The configuration's name.
     pub config: String,
+    /// The tokens of a window.
+    pub block_size: usize,
+    /// The windows of a batch.
+    pub batch_size: usize,
     /// Threads that the kernels ran on.
     pub threads: usize,
     /// The median step, in milliseconds.
@@ -72,6 +77,12 @@ pub struct Measured {
     pub steps: usize,
     /// Where the time goes, the longest first.
     pub parts: Vec<Part>,
+    /// Of `micro`: what an op of its tape costs beside its arithmetic, forward and back, in nanoseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overhead_ns_per_op: Option<f64>,
+    /// The same for each kind of op.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overheads: Vec<overhead::Overhead>,
 }
 
 /// What one op, or the optimiser, takes of a step.
@@ -111,6 +122,8 @@ pub fn measure(config: &BenchConfig, seconds: f64) -> Measured {
     let gflops = flops as f64 / median / 1e6;
     Measured {
         config: config.name.clone(),
+        block_size: config.model.block_size,
+        batch_size: config.batch_size,
         threads: threads::threads(),
         median_ms: median,
         min_ms: milliseconds(times[0]),
@@ -121,6 +134,8 @@ pub fn measure(config: &BenchConfig, seconds: f64) -> Measured {
         peak_rss_mib: peak_rss_mib(),
         steps: times.len(),
         parts: profile.map(|(ops, times)| parts(&ops, &times)).unwrap_or_default(),
+        overhead_ns_per_op: None,
+        overheads: Vec::new(),
     }
 }
 

@@ -14,6 +14,8 @@ Examples:
   transformer bench                      micro, tiny and char, on all physical cores
   transformer bench baby --threads 1
   transformer bench gpt2 --json          takes 2 GiB of memory
+  transformer bench char --batch_size 1 --block_size 256,1024,4096
+                                         how memory and time grow with the context
 
 A step is forward, loss, backward, clipping and AdamW on random tokens, at f32. Its floating-point operations are those
 of the products alone, of attention only the causal half; their peak rate is measured in the same run.";
@@ -43,6 +45,12 @@ pub struct Flags {
     /// The threads to compute with [default: one a physical core]
     #[arg(long, value_name = "N", value_parser = size)]
     pub threads: Option<usize>,
+    /// Another context than the configuration's, or several, separated by commas
+    #[arg(long, value_name = "N", value_parser = size, value_delimiter = ',')]
+    pub block_size: Vec<usize>,
+    /// Another number of windows in a batch than the configuration's
+    #[arg(long, value_name = "N", value_parser = size)]
+    pub batch_size: Option<usize>,
     /// How long to measure each
     #[arg(long, value_name = "X", value_parser = number, default_value = "5")]
     pub seconds: f64,
@@ -54,13 +62,27 @@ pub struct Flags {
 /// Measures each configuration in a process of its own, so that its peak of memory is its own.
 ///
 /// # Errors
-/// If such a process cannot be started, or fails.
+/// If a size is given for `micro`, or such a process cannot be started, or fails.
 pub fn run(flags: &Flags) -> Result<()> {
-    let all = [Config::Micro, Config::Tiny, Config::Char];
-    let configs = if flags.configs.is_empty() { &all[..] } else { &flags.configs };
-    let measured = match configs {
-        [one] => vec![alone(*one, flags)],
-        several => several.iter().map(|&config| in_a_process(config, flags)).collect::<Result<_>>()?,
+    let configs = match &flags.configs[..] {
+        [] if flags.block_size.is_empty() && flags.batch_size.is_none() => {
+            &[Config::Micro, Config::Tiny, Config::Char]
+        }
+        [] => &[Config::Tiny, Config::Char][..],
+        given => given,
+    };
+    let contexts: Vec<Option<usize>> = match &flags.block_size[..] {
+        [] => vec![None],
+        several => several.iter().copied().map(Some).collect(),
+    };
+    let cases: Vec<(Config, Option<usize>)> =
+        configs.iter().flat_map(|&config| contexts.iter().map(move |&context| (config, context))).collect();
+    let measured = match cases[..] {
+        [(config, context)] => vec![alone(config, context, flags)?],
+        _ => cases
+            .iter()
+            .map(|&(config, context)| in_a_process(config, context, flags))
+            .collect::<Result<_>>()?,
     };
     if flags.json {
         let json = serde_json::to_string_pretty(&measured).map_err(|error| Error::new(error.to_string()))?;
@@ -71,26 +93,38 @@ pub fn run(flags: &Flags) -> Result<()> {
     Ok(())
 }
 
-fn alone(config: Config, flags: &Flags) -> Measured {
+fn alone(config: Config, context: Option<usize>, flags: &Flags) -> Result<Measured> {
     use_threads(flags.threads);
     let preset = match config {
-        Config::Micro => return micro::measure(flags.seconds),
+        Config::Micro if context.is_some() || flags.batch_size.is_some() => {
+            return Err(Error::new("micro has the sizes that its page gives it")
+                .at("--block_size, --batch_size")
+                .way_out("take another configuration: tiny, char, baby or gpt2"));
+        }
+        Config::Micro => return Ok(micro::measure(flags.seconds)),
         Config::Tiny => Preset::Tiny,
         Config::Char => Preset::Char,
         Config::Baby => Preset::Baby,
         Config::Gpt2 => Preset::Gpt2,
     };
-    measure(&BenchConfig::of(preset), flags.seconds)
+    let mut config = BenchConfig::of(preset);
+    config.model.block_size = context.unwrap_or(config.model.block_size);
+    config.batch_size = flags.batch_size.unwrap_or(config.batch_size);
+    Ok(measure(&config, flags.seconds))
 }
 
-fn in_a_process(config: Config, flags: &Flags) -> Result<Measured> {
+fn in_a_process(config: Config, context: Option<usize>, flags: &Flags) -> Result<Measured> {
     let failed = |what: String| Error::new(format!("the measurement of {config:?} failed: {what}"));
     let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
     let name = config.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
     let mut command = Command::new(program);
     command.args(["bench", &name, "--json", "--seconds", &flags.seconds.to_string()]);
-    if let Some(threads) = flags.threads {
-        command.args(["--threads", &threads.to_string()]);
+    for (flag, value) in
+        [("--threads", flags.threads), ("--block_size", context), ("--batch_size", flags.batch_size)]
+    {
+        if let Some(value) = value {
+            command.args([flag, &value.to_string()]);
+        }
     }
     let output = command.stderr(Stdio::inherit()).output().map_err(|error| failed(error.to_string()))?;
     if !output.status.success() {
@@ -104,11 +138,12 @@ fn in_a_process(config: Config, flags: &Flags) -> Result<Measured> {
 }
 
 fn show(found: &Measured) {
-    let Measured { config, threads, median_ms, min_ms, gflops, peak_gflops, .. } = found;
+    let Measured { config, block_size, batch_size, threads, median_ms, min_ms, gflops, peak_gflops, .. } =
+        found;
     let memory = found.peak_rss_mib.map_or(String::new(), |mib| format!(", peak memory {mib:.0} MiB"));
     let (s, decimals) = (if *threads == 1 { "" } else { "s" }, if *median_ms < 10.0 { 3 } else { 1 });
     println!(
-        "{config}, {threads} thread{s}: {median_ms:.decimals$} ms a step (fastest {min_ms:.decimals$}), {} tokens/s, \
+        "{config} (context {block_size}, batch {batch_size}), {threads} thread{s}: {median_ms:.decimals$} ms a step (fastest {min_ms:.decimals$}), {} tokens/s, \
          {gflops:.1} of {peak_gflops:.1} GFLOP/s = {:.1} %{memory}; {} steps",
         thousands(found.tokens_per_second),
         100.0 * found.peak_share,
@@ -123,6 +158,12 @@ fn show(found: &Measured) {
             part.backward_ms,
             100.0 * (part.forward_ms + part.backward_ms) / median_ms
         );
+    }
+    if let Some(ns) = found.overhead_ns_per_op {
+        println!("  an op beside its arithmetic, forward and back: {ns:.0} ns, the mean of");
+    }
+    for overhead in &found.overheads {
+        println!("  {:<18} {:>3} ×   {:>5.0} ns", overhead.op, overhead.calls, overhead.ns);
     }
     println!();
 }
