@@ -16,5 +16,7 @@ mod tape {}
 mod gradcheck {}
 #[doc = include_str!("../../docs/src/transformer.md")]
 mod transformer {}
+#[doc = include_str!("../../docs/src/trace.md")]
+mod trace {}
 #[doc = include_str!("../../docs/src/page.md")]
 mod page {}

@@ -14,12 +14,35 @@ use std::collections::BTreeMap;
 
 /// How many entries of a parameter an update shows.
 const UPDATED: usize = 256;
+/// How many characters the numbers of a trace may take, so that a page of it stays below 3 MB.
+const ROOM: usize = 2_300_000;
+/// However large the model is, tensors with so many entries are whole.
+const LEAST: usize = 64;
 
-/// Puts together what was recorded and what was found; without checks, `found` is `None`.
-pub fn build(subject: &Subject, recording: &Recording, found: Option<&Found>, command: String) -> Trace {
+/// Puts together what was recorded and what was found; without checks, `found` is `None`. Tensors are sampled the more
+/// sparsely the more of them there are.
+pub fn build(subject: &Subject, recording: &Recording, found: Option<&Found>, command: &str) -> Trace {
+    let mut whole = WHOLE;
+    loop {
+        let trace = sampled(subject, recording, found, command, whole);
+        if whole <= LEAST || trace.data.iter().map(String::len).sum::<usize>() <= ROOM {
+            return trace;
+        }
+        whole /= 2;
+    }
+}
+
+/// The trace with at most `whole` entries of each tensor.
+fn sampled(
+    subject: &Subject,
+    recording: &Recording,
+    found: Option<&Found>,
+    command: &str,
+    whole: usize,
+) -> Trace {
     let mut data = Data::default();
     let mut excerpts = Excerpts::default();
-    let samples = samples(recording);
+    let samples = samples(recording, whole);
     let (scopes, nodes) = nodes(recording, &samples, &mut data, &mut excerpts);
     let mut steps: Vec<Step> = (0..nodes.len()).map(|node| Step::Forward { node }).collect();
     steps.push(Step::Seed { node: recording.loss });
@@ -37,7 +60,7 @@ pub fn build(subject: &Subject, recording: &Recording, found: Option<&Found>, co
     let ok = broken.is_none() && !checks.iter().any(|check| check.verdicts.iter().any(|v| Some(*v) == wrong));
     Trace {
         schema: SCHEMA,
-        run: run(subject, recording, &nodes, &checks, command),
+        run: run(subject, recording, &nodes, &checks, command.to_owned()),
         adamw: recording.adamw,
         dims: axes::dims(&subject.model.config, recording.batch.length),
         tokens: tokens(&subject.tokenizer, &recording.batch.x),
@@ -82,9 +105,9 @@ fn tokens(tokenizer: &Tokenizer, ids: &[usize]) -> Vec<Token> {
 }
 
 /// Which entries of each node are in the trace, and in every contribution to it.
-fn samples(recording: &Recording) -> Vec<Option<Vec<Vec<usize>>>> {
+fn samples(recording: &Recording, whole: usize) -> Vec<Option<Vec<Vec<usize>>>> {
     let of = |(index, value): (usize, &Tensor<f64>)| {
-        sample(value, recording.gradients.get(recording.tape.var(index)), WHOLE)
+        sample(value, recording.gradients.get(recording.tape.var(index)), whole)
     };
     let values: Vec<Tensor<f64>> = recording.tape.nodes().iter().map(|node| node.value.clone()).collect();
     values.iter().enumerate().map(of).collect()

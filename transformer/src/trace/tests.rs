@@ -44,7 +44,7 @@ fn traced(most: usize) -> (Subject, Recording, Trace) {
     let subject = subject();
     let recording = subject.record().expect("a step");
     let found = (most > 0).then(|| checks::run(&subject, &recording, most));
-    let trace = build(&subject, &recording, found.as_ref(), "transformer trace".to_owned());
+    let trace = build(&subject, &recording, found.as_ref(), "transformer trace");
     (subject, recording, trace)
 }
 

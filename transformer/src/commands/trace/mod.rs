@@ -103,7 +103,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     let recording = subject.record()?;
     let checks = entries_to_check(flags);
     let found = (checks > 0).then(|| checks::run(&subject, &recording, checks));
-    let trace = build(&subject, &recording, found.as_ref(), command(flags, checks));
+    let trace = build(&subject, &recording, found.as_ref(), &command(flags, checks));
     if let Some(path) = &flags.json {
         let json = serde_json::to_string(&trace).map_err(|error| Error::new(error.to_string()))?;
         write(path, &json, &trace)?;
