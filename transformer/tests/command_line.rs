@@ -425,7 +425,6 @@ fn a_trained_run_is_traced_with_its_own_moments_and_text() {
     }
 }
 
-<<<<<<< HEAD
 /// What the program printed, where it ended with that exit code.
 #[track_caller]
 fn printed(arguments: &[&str], directory: &Path, code: i32) -> String {
@@ -476,7 +475,8 @@ fn the_museum_lists_a_bug_a_line_by_its_name() {
     let names: Vec<&str> = list.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert!(names.len() >= 12 && names.contains(&"overwrite"), "{list}");
     assert!(names.iter().all(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '-')), "{names:?}");
-=======
+}
+
 /// The samples of a chapter: the command that a marker names, and what is shown of its output.
 fn shown_in(chapter: &str) -> Vec<(Vec<String>, Vec<String>)> {
     let book = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository").join("docs/src");
@@ -542,5 +542,15 @@ fn the_book_shows_what_trace_prints() {
         assert!(skipping || at == printed.len(), "{words:?} prints more after {:?}", shown.last());
     }
     assert!(!alike("37 matmul 0.131 a.rs:1", "37 matmul 0.134 a.rs:1") && !alike("a b", "a"));
->>>>>>> 072d9bd (A chapter that walks back step by step; larger models are sampled more sparsely, so that a page of them stays small)
+}
+
+#[test]
+fn a_planted_bug_turns_a_trace_red_at_its_own_op() {
+    let red = trace(&["--text", "Mia has", "--backward", "--checks", "1", "--plant", "softmax-without-sum"]);
+    for part in ["a wrong rule is planted: softmax-without-sum", "WRONG", "softmax in blocks.1.attention: "] {
+        assert!(red.contains(part), "{part} in\n{red}");
+    }
+    assert!(!red.contains("all agree"), "{red}");
+    let plant = ["trace", "--preset", "tiny", "--plant"];
+    refused(transformer(&plant, Path::new("no-maks")), &["--plant", "no-mask", "way out:"]);
 }

@@ -57,7 +57,9 @@ fn sampled(
     let checks = found.map_or(Vec::new(), |found| checks(found, &mut data));
     let wrong = Verdict::ALL.iter().position(|verdict| *verdict == Verdict::Wrong);
     let broken = found.and_then(|found| found.broken.clone());
-    let ok = broken.is_none() && !checks.iter().any(|check| check.verdicts.iter().any(|v| Some(*v) == wrong));
+    let faults = found.map_or(Vec::new(), |found| found.faults.clone());
+    let agrees = |check: &Checks| !check.verdicts.iter().any(|verdict| Some(*verdict) == wrong);
+    let ok = broken.is_none() && faults.is_empty() && checks.iter().all(agrees);
     Trace {
         schema: SCHEMA,
         run: run(subject, recording, &nodes, &checks, command.to_owned()),
@@ -74,6 +76,7 @@ fn sampled(
         verdicts: Verdict::ALL.iter().map(|verdict| verdict.word().to_owned()).collect(),
         ok,
         first_broken: broken,
+        faults,
         data: data.into_entries(),
     }
 }
@@ -94,7 +97,7 @@ fn run(subject: &Subject, recording: &Recording, nodes: &[Node], checks: &[Check
         loss: recording.tape.var(recording.loss).value().item(),
         learning_rate: recording.adamw.learning_rate,
         gradient_norm: recording.gradient_norm,
-        planted: subject.plant.clone(),
+        planted: subject.plant.map(|plant| plant.name.to_owned()),
         checked: checks.iter().map(|check| check.entries.len()).sum(),
         checkable: nodes.iter().filter(|node| node.gradient.is_some()).map(|node| entries(&node)).sum(),
     }

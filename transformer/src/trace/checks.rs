@@ -11,7 +11,9 @@
 //! is the same on every machine.
 
 use super::record::{Contribution, Recording, Subject};
-use super::schema::{Along, Broken};
+use super::schema::{Along, Broken, Fault};
+use crate::check::nodes::{NodeReport, check_nodes};
+use crate::check::reference::reference;
 use crate::random::{Purpose, below, generator, unit};
 use autograd::gradcheck::difference;
 use autograd::kernels::threads::{for_each_piece, threads};
@@ -83,7 +85,9 @@ pub struct Found {
     pub entries: BTreeMap<usize, Vec<Entry>>,
     /// The check of each contribution, in the order of [`Recording::contributions`].
     pub along: Vec<Along>,
-    /// The first vjp, in the order of the walk, that is wrong.
+    /// What is wrong with each op by itself.
+    pub faults: Vec<Fault>,
+    /// The first step that is wrong.
     pub broken: Option<Broken>,
 }
 
@@ -104,7 +108,30 @@ pub fn run(subject: &Subject, recording: &Recording, most: usize) -> Found {
     });
     let duals = subject.on_duals(batch);
     let (along, broken) = contributions(recording, &duals);
-    Found { entries: found.into_inner().expect("no piece has panicked"), along, broken }
+    let (faults, first) = ops(subject, recording, &duals);
+    Found {
+        entries: found.into_inner().expect("no piece has panicked"),
+        along,
+        faults,
+        broken: first.or(broken),
+    }
+}
+
+/// Checks each op by itself: its value against the formula, its vjp against forward mode (see [`crate::check::nodes`]). The
+/// first that is wrong: a value, or else the vjp that the walk back meets first.
+fn ops(subject: &Subject, recording: &Recording, duals: &Tape<Dual<f64>>) -> (Vec<Fault>, Option<Broken>) {
+    let batch = &recording.batch;
+    let expected = reference(&subject.model, &batch.x, batch.shape(), &batch.y[batch.length - 1..]);
+    let reports = check_nodes(&recording.tape, duals, &expected, |_| true);
+    let wrong_value = |report: &&NodeReport| report.value.as_ref().is_some_and(|value| !value.ok);
+    let value = reports.iter().find(wrong_value);
+    let vjp = reports.iter().rev().find(|report| report.fault().is_some());
+    let first = value.or(vjp).and_then(|report| {
+        let slot = if wrong_value(&report) { None } else { report.rule.as_ref().map(|rule| rule.input) };
+        Some(Broken { node: report.node, slot, why: report.fault()? })
+    });
+    let faults = reports.iter().filter_map(|report| Some(Fault { node: report.node, why: report.fault()? }));
+    (faults.collect(), first)
 }
 
 /// The cotangent of a node that the walk back goes through.
@@ -236,7 +263,7 @@ fn contributions(recording: &Recording, duals: &Tape<Dual<f64>>) -> (Vec<Along>,
                         ),
                         None => "its vjp gives nothing to this input, which the result depends on".to_owned(),
                     };
-                    broken = Some(Broken { node, slot, why });
+                    broken = Some(Broken { node, slot: Some(slot), why });
                 }
                 checks.insert((node, slot), check);
             }

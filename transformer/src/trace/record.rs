@@ -2,6 +2,7 @@
 //! back, and what AdamW makes of the gradient.
 
 use super::schema;
+use crate::check::Plant;
 use crate::data::batches::Batch;
 use crate::data::tokenizer::Tokenizer;
 use crate::error::{Error, Result};
@@ -25,8 +26,8 @@ pub struct Subject {
     pub tokenizer: Tokenizer,
     /// What the model sees, and what it should say.
     pub text: String,
-    /// The name of a wrong rule to plant, if one is wanted.
-    pub plant: Option<String>,
+    /// A bug that is planted in the ops, if one is.
+    pub plant: Option<&'static Plant>,
 }
 
 /// One `+=` of the walk back.
@@ -175,6 +176,9 @@ impl Subject {
 
     /// The forward pass; the node of the loss.
     fn loss_on<T: Float>(&self, tape: &Tape<T>, model: &Gpt<Tensor<T>>, batch: &Batch) -> usize {
+        if let Some(plant) = self.plant {
+            plant.install(tape);
+        }
         model.on(tape).loss(batch, &Pass::evaluation().textbook()).index()
     }
 }

@@ -40,8 +40,10 @@ pub struct Trace {
     pub verdicts: Vec<String>,
     /// Whether nothing that was checked is wrong.
     pub ok: bool,
-    /// The first vjp, in the order of the walk back, that is wrong.
+    /// The first step that is wrong: a value, in the order of computing, or else a vjp, in the order of the walk back.
     pub first_broken: Option<Broken>,
+    /// What is wrong with each op by itself: its value is not the formula's, or its vjp is not the derivative of its rule.
+    pub faults: Vec<Fault>,
     /// The numbers.
     pub data: Vec<String>,
 }
@@ -326,13 +328,22 @@ pub struct Checks {
     pub verdicts: Vec<usize>,
 }
 
-/// A vjp that is wrong.
+/// What is wrong with one op.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// Its node.
+    pub node: usize,
+    /// In words.
+    pub why: String,
+}
+
+/// An op that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Broken {
-    /// The node whose vjp it is.
+    /// Its node.
     pub node: usize,
-    /// For which of its inputs.
-    pub slot: usize,
+    /// The input for which its vjp is wrong; nothing if its value is.
+    pub slot: Option<usize>,
     /// What is wrong, in words.
     pub why: String,
 }

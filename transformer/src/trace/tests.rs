@@ -252,3 +252,22 @@ fn a_text_that_does_not_fit_is_refused_with_a_way_out() {
     let long = refused("abcdeabcdea");
     assert!(long.contains("--text: 11 characters are too many") && long.contains("at most 10"), "{long}");
 }
+
+#[test]
+fn every_bug_of_the_museum_turns_the_trace_red_at_its_own_op_first() {
+    for plant in crate::check::MUSEUM.iter().filter(|plant| !plant.needs_dropout()) {
+        let subject = Subject { plant: Some(plant), ..subject() };
+        let recording = subject.record().unwrap_or_else(|error| panic!("{}: {error}", plant.name));
+        let found = checks::run(&subject, &recording, 2);
+        let trace = build(&subject, &recording, Some(&found), "transformer trace");
+        let broken = trace.first_broken.as_ref().unwrap_or_else(|| panic!("{} is not found", plant.name));
+        let node = &trace.nodes[broken.node];
+        assert_eq!(node.op, plant.op, "{}: {}", plant.name, broken.why);
+        assert!(trace.faults.iter().any(|fault| fault.node == broken.node), "{}", plant.name);
+        assert!(!trace.ok && trace.run.planted.as_deref() == Some(plant.name));
+        // Where it is planted in every block, the walk back meets it in the last one first.
+        let scope =
+            |name: &str| name.split('.').filter(|part| part.parse::<usize>().is_err()).collect::<String>();
+        assert_eq!(scope(&trace.scopes[node.scope]), scope(plant.scope), "{}", plant.name);
+    }
+}

@@ -75,6 +75,7 @@ fn forward(trace: &Trace, step: usize, index: usize, wide: bool) -> Line {
         let inputs: Vec<String> = node.inputs.iter().map(|input| format!("%{input}")).collect();
         what = format!("{what:<11} {}", inputs.join(" "));
     }
+    let wrong = trace.faults.iter().any(|fault| fault.node == index);
     let place = if node.op == "leaf" { String::new() } else { place(&node.call.file, node.call.line) };
     let entries = node.shape.iter().product::<usize>() - node.value.stats.inf - node.value.stats.nan;
     let size = match node.shape.is_empty() {
@@ -83,10 +84,10 @@ fn forward(trace: &Trace, step: usize, index: usize, wide: bool) -> Line {
     };
     Line {
         step,
-        signature: format!("{} {} {}", node.op, node.details, shapes),
+        signature: format!("{} {} {} {}", node.op, node.details, shapes, wrong),
         scope,
         cells: [what, shapes, number(size), place],
-        wrong: false,
+        wrong,
     }
 }
 

@@ -6,6 +6,7 @@ mod subject;
 mod walk;
 mod why;
 
+use crate::check::{Plant, plant};
 use crate::cli::count;
 use crate::error::{Error, Result};
 use crate::trace::build::build;
@@ -59,6 +60,9 @@ pub struct Flags {
     /// How many levels of scopes to open, or `all`, which shows every block as well [default: 2]
     #[arg(long, value_name = "N", value_parser = depth)]
     pub depth: Option<Depth>,
+    /// Plant a bug from the museum of `check --museum`, to see where it shows
+    #[arg(long, value_name = "NAME")]
+    pub plant: Option<String>,
     /// Walk from step to step with the keyboard
     #[arg(long, conflicts_with_all = ["json", "html", "why"])]
     pub step: bool,
@@ -99,7 +103,8 @@ fn depth(text: &str) -> Result<Depth, String> {
 pub fn run(flags: &Flags) -> Result<()> {
     super::use_threads(None);
     let text = flags.text.as_deref().map(subject::content).transpose()?;
-    let subject = subject::subject(flags.from.as_deref(), flags.preset, text)?;
+    let mut subject = subject::subject(flags.from.as_deref(), flags.preset, text)?;
+    subject.plant = flags.plant.as_deref().map(planted).transpose()?;
     let recording = subject.record()?;
     let checks = entries_to_check(flags);
     let found = (checks > 0).then(|| checks::run(&subject, &recording, checks));
@@ -128,6 +133,17 @@ pub fn run(flags: &Flags) -> Result<()> {
     print(&show::text(&trace, &look))
 }
 
+/// The bug of that name, if a trace can show it.
+fn planted(name: &str) -> Result<&'static Plant> {
+    let plant = plant(name)?;
+    match plant.needs_dropout() {
+        false => Ok(plant),
+        true => Err(Error::new(format!("{name} shows only with dropout, and a trace runs without"))
+            .at("--plant")
+            .way_out(format!("see it with: check --plant {name}"))),
+    }
+}
+
 /// Nothing is checked that is not shown.
 fn entries_to_check(flags: &Flags) -> usize {
     let [page, look] = CHECKS;
@@ -152,6 +168,9 @@ fn command(flags: &Flags, checks: usize) -> String {
     }
     if let Some(text) = &flags.text {
         words.push(format!("--text {text:?}"));
+    }
+    if let Some(plant) = &flags.plant {
+        words.push(format!("--plant {plant}"));
     }
     words.push(format!("--checks {checks}"));
     words.join(" ")

@@ -106,8 +106,8 @@ fn verdict(trace: &Trace) -> String {
     };
     let node = &trace.nodes[broken.node];
     let words = format!(
-        "WRONG, first at %{} {} in {}, for its input {}: {}",
-        broken.node, node.op, trace.scopes[node.scope], broken.slot, broken.why
+        "WRONG, first at %{} {} in {}: {}",
+        broken.node, node.op, trace.scopes[node.scope], broken.why
     );
     format!("{}\n", style(words).red())
 }
