@@ -265,9 +265,9 @@ fn every_bug_of_the_museum_turns_the_trace_red_at_its_own_op_first() {
         assert_eq!(node.op, plant.op, "{}: {}", plant.name, broken.why);
         assert!(trace.faults.iter().any(|fault| fault.node == broken.node), "{}", plant.name);
         assert!(!trace.ok && trace.run.planted.as_deref() == Some(plant.name));
-        // Where it is planted in every block, the walk back meets it in the last one first.
+        // Where it is planted in many places, the walk back meets the last of them first.
         let scope =
-            |name: &str| name.split('.').filter(|part| part.parse::<usize>().is_err()).collect::<String>();
+            |name: &str| name.split('.').rfind(|part| part.parse::<usize>().is_err()).map(str::to_owned);
         assert_eq!(scope(&trace.scopes[node.scope]), scope(plant.scope), "{}", plant.name);
     }
 }
