@@ -98,7 +98,26 @@ pub trait Float:
         Self::matmul(&plan.accumulate(true), a, b, c);
     }
 
-    /// The same for many products of one shape: `starts` holds where the A, B and C of each begin. The Cs follow one
+    /// y = gelu(U) and slope = gelu′(U), where U = A·B + bias as in [`matmul_bias`](Float::matmul_bias); y and slope are
+    /// laid out as C is.
+    fn matmul_bias_gelu(
+        plan: &MatMul,
+        a: &[Self],
+        b: &[Self],
+        bias: &[Self],
+        y: &mut [Self],
+        slope: &mut [Self],
+    ) {
+        Self::matmul_bias(plan, a, b, bias, slope);
+        for i in 0..plan.m {
+            for j in i * plan.ldc..i * plan.ldc + plan.n {
+                let u = slope[j];
+                (y[j], slope[j]) = (kernels::textbook::gelu(u), kernels::textbook::gelu_slope(u));
+            }
+        }
+    }
+
+    /// [`matmul`](Float::matmul) for many products of one shape: `starts` holds where the A, B and C of each begin. The Cs follow one
     /// another without overlap.
     fn matmul_batch(plan: &MatMul, starts: &[[usize; 3]], a: &[Self], b: &[Self], c: &mut [Self]) {
         for &[a_start, b_start, c_start] in starts {
@@ -196,6 +215,9 @@ impl Float for f32 {
     fn matmul_bias(plan: &MatMul, a: &[f32], b: &[f32], bias: &[f32], c: &mut [f32]) {
         kernels::matmul::matmul_bias(plan, a, b, bias, c);
     }
+    fn matmul_bias_gelu(plan: &MatMul, a: &[f32], b: &[f32], bias: &[f32], y: &mut [f32], slope: &mut [f32]) {
+        kernels::matmul::matmul_bias_gelu(plan, a, b, bias, y, slope);
+    }
     fn matmul_batch(plan: &MatMul, starts: &[[usize; 3]], a: &[f32], b: &[f32], c: &mut [f32]) {
         kernels::matmul::matmul_batch(plan, starts, a, b, c);
     }
@@ -273,6 +295,9 @@ impl Float for f64 {
     }
     fn matmul_bias(plan: &MatMul, a: &[f64], b: &[f64], bias: &[f64], c: &mut [f64]) {
         kernels::matmul::matmul_bias(plan, a, b, bias, c);
+    }
+    fn matmul_bias_gelu(plan: &MatMul, a: &[f64], b: &[f64], bias: &[f64], y: &mut [f64], slope: &mut [f64]) {
+        kernels::matmul::matmul_bias_gelu(plan, a, b, bias, y, slope);
     }
     fn matmul_batch(plan: &MatMul, starts: &[[usize; 3]], a: &[f64], b: &[f64], c: &mut [f64]) {
         kernels::matmul::matmul_batch(plan, starts, a, b, c);

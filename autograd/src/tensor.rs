@@ -212,7 +212,7 @@ impl<T: Float> Tensor<T> {
         let fits = Shape::broadcast(&self.shape, shape).as_ref() == Some(&self.shape);
         assert!(fits, "{shape} does not broadcast to {}", self.shape);
         if self.shape.ends_with(shape) {
-            return Tensor::build(shape, |y| rows::column_sums(self.data(), false, y));
+            return Tensor::build(shape, |y| rows::column_sums(self.data(), y));
         }
         let (x, strides) = (self.data(), shape.broadcast_strides(&self.shape));
         let mut sum = Tensor::zeros(shape);

@@ -5,20 +5,20 @@
 //! V̄ = Pᵀ·Ō     P̄ = Ō·Vᵀ     S̄ = P·(P̄ − Σ Ō·O)/√d     Q̄ = S̄·K     K̄ = S̄ᵀ·Q
 //! ```
 //!
-//! A block of query rows at a time meets the keys up to its last row, so the memory is linear in n and the upper
-//! triangle is skipped but for the blocks on the diagonal. Saved for the way back are two numbers a row, the
+//! A block of query rows at a time meets the keys up to its last row, so the memory is linear in n; and the products
+//! skip what lies above the diagonal, tile by tile. Saved for the way back are two numbers a row, the
 //! largest score and the sum of powers, from which P comes again. Batch items are shared out to the threads. (T. Dao et al., "FlashAttention", 2022.)
 
-use super::MatMul;
 use super::causal_softmax::{Block, PADDING};
 use super::rows;
 use super::simd::vectorize;
 use super::threads::{for_each_chunk, for_each_pair_of_chunks};
+use super::{MatMul, Triangle};
 use crate::Float;
 use crate::buffer::Buffer;
 
 /// Query rows at a time.
-const BLOCK: usize = 48;
+const BLOCK: usize = 64;
 
 /// From row to row of a block of scores of this width.
 fn padded(width: usize) -> usize {
@@ -77,7 +77,8 @@ impl Attention {
         scores: &mut [T],
     ) {
         let keys = rows.end;
-        let plan = MatMul::new(rows.len(), self.d, keys).transpose_b(true);
+        let triangle = Triangle::OfC { first: rows.start };
+        let plan = MatMul::new(rows.len(), self.d, keys).transpose_b(true).triangle(triangle);
         let plan = MatMul { lda: ld[0], ldb: ld[1], ldc: padded(keys), ..plan };
         T::matmul(&plan, &x[rows.start * ld[0]..], y, scores);
     }
@@ -101,7 +102,8 @@ impl Attention {
                     let p = &mut scores[..rows * block.ld];
                     self.scores(&qkv[q..], &qkv[k..], start..end, [row, row], p);
                     T::causal_softmax(block, p, &mut statistics[head * n + start..][..rows]);
-                    let plan = MatMul { lda: block.ld, ldb: row, ldc: h * d, ..MatMul::new(rows, end, d) };
+                    let plan = MatMul::new(rows, end, d).triangle(Triangle::OfA { first: start });
+                    let plan = MatMul { lda: block.ld, ldb: row, ldc: h * d, ..plan };
                     T::matmul(&plan, p, &qkv[v..], &mut out[start * h * d + head * d..]);
                 }
             }
@@ -121,7 +123,6 @@ impl Attention {
             return;
         }
         for_each_chunk(dqkv, n * row, |item, dqkv| {
-            dqkv.fill(T::ZERO);
             let qkv = &qkv[item * n * row..][..n * row];
             let (out, dout) = (&out[item * n * h * d..], &dout[item * n * h * d..]);
             let size = BLOCK.min(n) * padded(n);
@@ -129,7 +130,7 @@ impl Attention {
             let mut along = [T::ZERO; BLOCK];
             for head in 0..h {
                 let [q, k, v] = self.starts(head);
-                for start in (0..n).step_by(BLOCK) {
+                for start in (0..n).step_by(BLOCK).rev() {
                     let (end, rows) = (n.min(start + BLOCK), n.min(start + BLOCK) - start);
                     let block = Block { first: start, width: end, ld: padded(end), scale };
                     let (p, ds) = blocks.split_at_mut(size);
@@ -145,10 +146,14 @@ impl Attention {
                     T::causal_softmax_vjp(block, p, ds, statistics, &along);
                     let q_rows = &qkv[start * row + q..];
                     let dout_rows = &dout[start * h * d + head * d..];
-                    let plan = MatMul { lda: block.ld, ldb: row, ldc: row, ..MatMul::new(rows, end, d) };
+                    let triangle = Triangle::OfA { first: start };
+                    let plan = MatMul::new(rows, end, d).triangle(triangle);
+                    let plan = MatMul { lda: block.ld, ldb: row, ldc: row, ..plan };
                     T::matmul(&plan, ds, &qkv[k..], &mut dqkv[start * row + q..]); // Q̄ = S̄·K
-                    let plan = MatMul::new(end, rows, d).transpose_a(true).accumulate(true);
-                    let plan = MatMul { lda: block.ld, ldc: row, ..plan };
+                    // The last block meets all keys, so their first cotangent overwrites what was there.
+                    let first = end == n && head % (h / self.h_kv) == 0;
+                    let plan = MatMul::new(end, rows, d).transpose_a(true).triangle(triangle);
+                    let plan = MatMul { lda: block.ld, ldc: row, ..plan.accumulate(!first) };
                     T::matmul(&MatMul { ldb: row, ..plan }, ds, q_rows, &mut dqkv[k..]); // K̄ += S̄ᵀ·Q
                     T::matmul(&MatMul { ldb: h * d, ..plan }, p, dout_rows, &mut dqkv[v..]); // V̄ += Pᵀ·Ō
                 }

@@ -5,8 +5,8 @@
 //! back      p again from m and Σ;   s̄ᵢⱼ = c·pᵢⱼ·(p̄ᵢⱼ − aᵢ),  aᵢ = Σⱼ p̄ᵢⱼ·pᵢⱼ
 //! ```
 //!
-//! Rows lie `ld` numbers apart, a multiple of [`PADDING`], so that every register is whole: what is beyond a row's
-//! position is set to −∞ first, and its power is 0.
+//! Rows lie `ld` numbers apart, a multiple of [`PADDING`], so that every register is whole. What a product has left
+//! beyond a row's position is unspecified: it becomes −∞ first, whose power is 0.
 
 use super::lanes::{self, Kernel, Lanes, Simd};
 use super::maths::exp;
@@ -29,26 +29,15 @@ pub struct Block<T> {
 }
 
 impl<T: Float> Block<T> {
-    /// How many columns of row i are seen, and how many are computed: those in whole registers of `lanes` numbers.
-    #[inline(always)]
-    fn columns(&self, i: usize, lanes: usize) -> (usize, usize) {
-        let seen = self.first + i + 1;
-        (seen, seen.next_multiple_of(lanes))
-    }
-
-    /// Hides what is beyond row i's position: −∞ as far as it is computed, 0 as far as it is read.
-    #[inline(always)]
-    fn hide(&self, i: usize, lanes: usize, row: &mut [T]) -> usize {
-        let (seen, computed) = self.columns(i, lanes);
-        row[seen..computed].fill(T::from_f64(f64::NEG_INFINITY));
-        row[computed..self.width.max(computed)].fill(T::ZERO);
-        computed
+    /// How many columns of row i are seen.
+    fn seen(&self, i: usize) -> usize {
+        self.first + i + 1
     }
 
     /// The forward rule for any number, one by one: scores to weights, and m and Σ of each row.
     pub fn forward_textbook(&self, scores: &mut [T], statistics: &mut [[T; 2]]) {
         for (i, (row, saved)) in scores.chunks_mut(self.ld).zip(statistics).enumerate() {
-            let (seen, _) = self.columns(i, 1);
+            let seen = self.seen(i);
             let most =
                 row[..seen].iter().fold(row[0], |most, &x| if x > most { x } else { most }) * self.scale;
             row[..seen].iter_mut().for_each(|x| *x = (self.scale * *x - most).exp());
@@ -62,7 +51,7 @@ impl<T: Float> Block<T> {
     /// The backward rule for any number: scores to weights again, and the weights' cotangents to the scores'.
     pub fn vjp_textbook(&self, scores: &mut [T], cotangents: &mut [T], statistics: &[[T; 2]], along: &[T]) {
         for (i, (p, ds)) in scores.chunks_mut(self.ld).zip(cotangents.chunks_mut(self.ld)).enumerate() {
-            let ((seen, _), [most, total]) = (self.columns(i, 1), statistics[i]);
+            let (seen, [most, total]) = (self.seen(i), statistics[i]);
             for (p, ds) in p[..seen].iter_mut().zip(&mut ds[..seen]) {
                 *p = (self.scale * *p - most).exp() / total;
                 *ds = self.scale * *p * (*ds - along[i]);
@@ -71,6 +60,21 @@ impl<T: Float> Block<T> {
             ds[seen..self.width.max(seen)].fill(T::ZERO);
         }
     }
+}
+
+/// Hides what lies beyond the first `seen` numbers of a row: `with` as far as the last register that holds one of them
+/// goes, 0 from there on. Returns the part of whole registers that has to be computed.
+#[inline(always)]
+fn hide<L: Lanes>(row: &mut [L::Scalar], seen: usize, with: L) -> &mut [L::Scalar] {
+    let counting: [L::Scalar; PADDING] = std::array::from_fn(|i| Float::from_f64(i as f64));
+    let last = (seen - 1) / L::N * L::N;
+    let (computed, rest) = row.split_at_mut(last + L::N);
+    let inside = L::splat(Float::from_f64((seen - last) as f64));
+    L::load(&counting).select_less(inside, L::load(&computed[last..]), with).store(&mut computed[last..]);
+    for x in rest.chunks_exact_mut(L::N) {
+        L::splat(L::ZERO).store(x);
+    }
+    computed
 }
 
 struct Forward<'a, T> {
@@ -86,16 +90,15 @@ impl<T: Simd> Kernel<T> for Forward<'_, T> {
         let Forward { block, scores, statistics } = self;
         let scale = L::splat(block.scale);
         for (i, (row, saved)) in scores.chunks_mut(block.ld).zip(statistics).enumerate() {
-            let computed = block.hide(i, L::N, row);
-            let row = &mut row[..computed];
+            let row = hide(row, block.seen(i), L::splat(T::from_f64(f64::NEG_INFINITY)));
             let mut most = L::load(row);
             for x in row.chunks_exact(L::N) {
                 most = most.max(L::load(x));
             }
             let most = most.largest() * block.scale;
-            let (shift, mut total) = (L::splat(most), L::splat(T::ZERO));
+            let (shift, mut total) = (L::splat(-most), L::splat(T::ZERO));
             for x in row.chunks_exact_mut(L::N) {
-                let e = exp(L::load(x).mul(scale).sub(shift));
+                let e = exp(L::load(x).mul_add(scale, shift));
                 total = total.add(e);
                 e.store(x);
             }
@@ -125,14 +128,13 @@ impl<T: Simd> Kernel<T> for Vjp<'_, T> {
         let scale = L::splat(block.scale);
         let rows = scores.chunks_mut(block.ld).zip(cotangents.chunks_mut(block.ld));
         for (i, (p, ds)) in rows.enumerate() {
-            let computed = block.hide(i, L::N, p);
-            let seen = block.columns(i, L::N).0;
-            ds[seen..block.width.max(computed)].fill(T::ZERO);
+            let p = hide(p, block.seen(i), L::splat(T::from_f64(f64::NEG_INFINITY)));
+            let ds = hide(ds, block.seen(i), L::splat(T::ZERO));
             let [most, total] = statistics[i];
-            let (shift, along) = (L::splat(most), L::splat(along[i]));
+            let (shift, along) = (L::splat(-most), L::splat(along[i]));
             let normal = L::splat(T::ONE / total);
-            for (p, ds) in p[..computed].chunks_exact_mut(L::N).zip(ds.chunks_exact_mut(L::N)) {
-                let weight = exp(L::load(p).mul(scale).sub(shift)).mul(normal);
+            for (p, ds) in p.chunks_exact_mut(L::N).zip(ds.chunks_exact_mut(L::N)) {
+                let weight = exp(L::load(p).mul_add(scale, shift)).mul(normal);
                 weight.store(p);
                 weight.mul(L::load(ds).sub(along)).mul(scale).store(ds);
             }

@@ -87,8 +87,9 @@ fn exp_parts<L: Lanes>(x: L) -> (L, L) {
 #[inline(always)]
 pub(crate) fn exp<L: Lanes>(x: L) -> L {
     let (least, largest) = L::Scalar::EXP_RANGE;
-    let (n, em1) = exp_parts(x.max(constant(least)).min(constant(largest)));
-    x.select_nan(x, em1.add(constant(1.0)).scale_by_power_of_two(n))
+    // `max` and `min` return their second operand where one is NaN: so NaN gets through.
+    let (n, em1) = exp_parts(constant::<L>(largest).min(constant::<L>(least).max(x)));
+    em1.add(constant(1.0)).scale_by_power_of_two(n)
 }
 
 #[inline(always)]
@@ -139,28 +140,26 @@ pub(crate) fn sigmoid<L: Lanes>(x: L) -> L {
 const TWO_SQRT_2_PI: f64 = FRAC_2_SQRT_PI * SQRT_2;
 const CUBIC: f64 = 0.044715;
 
+/// −2u
+#[inline(always)]
+fn minus_twice_u<L: Lanes>(x: L) -> L {
+    x.mul(x.mul(x).mul_add(constant(-TWO_SQRT_2_PI * CUBIC), constant(-TWO_SQRT_2_PI)))
+}
+
 #[inline(always)]
 pub(crate) fn gelu<L: Lanes>(x: L) -> L {
-    let twice_u = gate(x);
-    x.mul(sigmoid(twice_u))
+    x.div(exp(minus_twice_u(x)).add(constant(1.0)))
 }
 
-/// 2u; beyond ±30 gelu is x or 0 anyway.
+/// x·σ and (x·σ)′ = σ + x·σ·(1 − σ)·(2u)′, with σ = σ(2u), which both share
 #[inline(always)]
-fn gate<L: Lanes>(x: L) -> L {
-    let x = x.max(constant(-30.0)).min(constant(30.0));
-    let inner = x.mul(x).mul_add(constant(CUBIC), constant(1.0));
-    x.mul(constant(TWO_SQRT_2_PI)).mul(inner)
-}
-
-/// (x·σ(2u))′ = σ + x·σ·(1 − σ)·(2u)′
-#[inline(always)]
-pub(crate) fn gelu_slope<L: Lanes>(x: L) -> L {
-    let bounded = x.max(constant(-30.0)).min(constant(30.0));
-    let gate = sigmoid(gate(x));
-    let slope = bounded.mul(bounded).mul_add(constant(3.0 * CUBIC * TWO_SQRT_2_PI), constant(TWO_SQRT_2_PI));
+pub(crate) fn gelu_and_slope<L: Lanes>(x: L) -> (L, L) {
     let one = constant::<L>(1.0);
-    x.select_nan(x, gate.mul(bounded.mul(one.sub(gate)).mul(slope).add(one)))
+    let gate = one.div(exp(minus_twice_u(x)).add(one));
+    let bounded = constant::<L>(30.0).min(constant::<L>(-30.0).max(x)); // beyond, σ is 0 or 1; NaN gets through
+    let du = bounded.mul(bounded).mul_add(constant(3.0 * CUBIC * TWO_SQRT_2_PI), constant(TWO_SQRT_2_PI));
+    let slope = bounded.mul(one.sub(gate)).mul_add(du, one).mul(gate);
+    (x.mul(gate), slope)
 }
 
 /// A function of one number.
@@ -236,12 +235,12 @@ impl<T: Simd> Kernel<T> for GeluVjp<'_, T> {
         let GeluVjp { x, dy, dx } = self;
         let whole = x.len() / L::N * L::N;
         for i in (0..whole).step_by(L::N) {
-            L::load(&dy[i..]).mul(gelu_slope(L::load(&x[i..]))).store(&mut dx[i..]);
+            L::load(&dy[i..]).mul(gelu_and_slope(L::load(&x[i..])).1).store(&mut dx[i..]);
         }
         let rest = x.len() - whole;
         if rest > 0 {
             let (x, dy) = (L::load_part(&x[whole..], rest), L::load_part(&dy[whole..], rest));
-            dy.mul(gelu_slope(x)).store_part(&mut dx[whole..], rest);
+            dy.mul(gelu_and_slope(x).1).store_part(&mut dx[whole..], rest);
         }
     }
 }
@@ -254,6 +253,23 @@ pub(crate) fn gelu_vjp<T: Simd>(x: &[T], dy: &[T], dx: &mut [T]) {
         let part = index * CHUNK..index * CHUNK + dx.len();
         lanes::dispatch(GeluVjp { x: &x[part.clone()], dy: &dy[part], dx });
     });
+}
+
+/// y = gelu(u), and gelu′(u) in the place of u.
+#[inline(always)]
+pub(crate) fn gelu_and_slope_in_place<L: Lanes>(u: &mut [L::Scalar], y: &mut [L::Scalar]) {
+    let whole = u.len() / L::N * L::N;
+    for i in (0..whole).step_by(L::N) {
+        let (value, slope) = gelu_and_slope(L::load(&u[i..]));
+        value.store(&mut y[i..]);
+        slope.store(&mut u[i..]);
+    }
+    let rest = u.len() - whole;
+    if rest > 0 {
+        let (value, slope) = gelu_and_slope(L::load_part(&u[whole..], rest));
+        value.store_part(&mut y[whole..], rest);
+        slope.store_part(&mut u[whole..], rest);
+    }
 }
 
 struct ExpAffine<'a, T> {

@@ -14,22 +14,24 @@
 //! (The loops are those of F. Van Zee, R. van de Geijn, "BLIS: A Framework for Rapidly Instantiating BLAS
 //! Functionality", 2015, with A's and B's roles chosen for row-major C.)
 
-use super::MatMul;
 use super::dot;
 use super::lanes::{self, InstructionSet, Kernel, Lanes, Scratch, Simd};
+use super::maths::gelu_and_slope_in_place;
 use super::pack::{pack_group, pack_panel, pack_rows};
+use super::pieces::{Pieces, WORTH_A_THREAD};
 use super::threads::{Shared, for_each_piece, threads};
 use super::tile::Tile;
+use super::{MatMul, Triangle};
 use std::ops::Range;
 
 /// The largest depth of a block.
 const KC: usize = 384;
 /// The largest width of a block of B; a multiple of every instruction set's tile.
 const NC: usize = 512;
+/// Bytes of a cache line.
+pub(super) const LINE: usize = 64;
 /// Panels of A that are packed together, side by side: 96 rows, six cache lines at f32.
 pub(super) const GROUP: usize = 16;
-/// Below this many multiply-adds a second thread costs more than it gains (some 5 µs of work).
-const WORTH_A_THREAD: usize = 1 << 18;
 
 /// C = A·B, or C += A·B, on all [`threads`].
 ///
@@ -37,7 +39,7 @@ const WORTH_A_THREAD: usize = 1 << 18;
 /// If a slice is shorter than the plan says, or rows of C overlap.
 #[track_caller]
 pub(crate) fn matmul<T: Simd>(plan: &MatMul, a: &[T], b: &[T], c: &mut [T]) {
-    matmul_on(InstructionSet::current(), plan, a, b, None, c);
+    matmul_on(InstructionSet::current(), plan, a, b, Epilogue::NONE, c);
 }
 
 /// C = A·B + bias, the same row of `plan.n` numbers for every row of C.
@@ -48,7 +50,58 @@ pub(crate) fn matmul_bias<T: Simd>(plan: &MatMul, a: &[T], b: &[T], bias: &[T], 
         super::repeat_rows(bias, plan, c);
         return matmul(&plan.accumulate(true), a, b, c);
     }
-    matmul_on(InstructionSet::current(), plan, a, b, Some(bias), c);
+    matmul_on(InstructionSet::current(), plan, a, b, Epilogue { bias: Some(bias), ..Epilogue::NONE }, c);
+}
+
+/// y = gelu(U) and slope = gelu′(U) of U = A·B + bias; both are laid out as C. U itself is never written to memory
+/// whole: a few rows of it at a time, in the place of their slopes.
+#[track_caller]
+pub(crate) fn matmul_bias_gelu<T: Simd>(
+    plan: &MatMul,
+    a: &[T],
+    b: &[T],
+    bias: &[T],
+    y: &mut [T],
+    slope: &mut [T],
+) {
+    assert!(y.len() == slope.len(), "matmul: {} numbers for gelu, {} for its slope", y.len(), slope.len());
+    if plan.k == 0 || dot::fits(plan) {
+        matmul_bias(plan, a, b, bias, slope);
+        return lanes::dispatch(GeluOfRows { plan, u: slope, y });
+    }
+    assert!(bias.len() == plan.n && !plan.accumulate, "matmul: {} biases for {plan:?}", bias.len());
+    let epilogue = Epilogue { bias: Some(bias), gelu: Some(Shared(y.as_mut_ptr())) };
+    matmul_on(InstructionSet::current(), plan, a, b, epilogue, slope);
+}
+
+struct GeluOfRows<'a, T> {
+    plan: &'a MatMul,
+    u: &'a mut [T],
+    y: &'a mut [T],
+}
+
+impl<T: Simd> Kernel<T> for GeluOfRows<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = T>>(self) {
+        for i in 0..self.plan.m {
+            let row = i * self.plan.ldc..i * self.plan.ldc + self.plan.n;
+            gelu_and_slope_in_place::<L>(&mut self.u[row.clone()], &mut self.y[row]);
+        }
+    }
+}
+
+/// What is done to C besides the product.
+#[derive(Clone, Copy)]
+pub(crate) struct Epilogue<'a, T> {
+    /// A row of biases, which the sums begin with.
+    pub bias: Option<&'a [T]>,
+    /// Where gelu(C) goes, laid out as C; C becomes gelu′(C).
+    pub gelu: Option<Shared<T>>,
+}
+
+impl<T> Epilogue<'_, T> {
+    pub(crate) const NONE: Self = Epilogue { bias: None, gelu: None };
 }
 
 /// The same on a given one of the available instruction sets.
@@ -58,7 +111,7 @@ pub(crate) fn matmul_on<T: Simd>(
     plan: &MatMul,
     a: &[T],
     b: &[T],
-    bias: Option<&[T]>,
+    epilogue: Epilogue<T>,
     c: &mut [T],
 ) {
     plan.check(a.len(), b.len(), c.len());
@@ -69,7 +122,7 @@ pub(crate) fn matmul_on<T: Simd>(
     let pieces = Pieces::of::<T>(plan);
     for_each_piece(pieces.count, |piece| {
         let (rows, columns) = pieces.get(piece);
-        lanes::dispatch_on(set, Part { plan, a, b, bias, c, rows, columns });
+        lanes::dispatch_on(set, Part { plan, a, b, epilogue, c, rows, columns });
     });
 }
 
@@ -108,43 +161,10 @@ pub(crate) fn matmul_batch<T: Simd>(plan: &MatMul, starts: &[[usize; 3]], a: &[T
             let (rows, columns) = (0..plan.m, 0..plan.n);
             lanes::dispatch_on(
                 set,
-                Part { plan, a: &a[a_start..], b: &b[b_start..], bias: None, c, rows, columns },
+                Part { plan, a: &a[a_start..], b: &b[b_start..], epilogue: Epilogue::NONE, c, rows, columns },
             );
         }
     });
-}
-
-/// The cut of C into pieces: by columns or by rows, whichever packs less and balances better.
-struct Pieces {
-    count: usize,
-    step: usize,
-    by_columns: bool,
-    m: usize,
-    n: usize,
-}
-
-impl Pieces {
-    fn of<T: Simd>(plan: &MatMul) -> Pieces {
-        let MatMul { m, k, n, .. } = *plan;
-        let threads = threads().min(m * k * n / WORTH_A_THREAD).max(1);
-        let share = |length: usize, unit: usize| length.div_ceil(unit).div_ceil(threads) * unit;
-        let (rows, columns) = (share(m, 6), share(n, if n >= 128 { 64 } else { 16 }));
-        // In multiply-adds of whole registers: a number of A or B costs about as much to pack as it says here.
-        let pack_b = if plan.transpose_b { 6 } else { 2 };
-        let pack_a = if plan.transpose_a { 6 } else { 0 };
-        let by_columns = m * columns + columns * pack_b + m * pack_a;
-        let by_rows = rows * n + n * pack_b + rows * pack_a;
-        if by_columns <= by_rows {
-            Pieces { count: n.div_ceil(columns), step: columns, by_columns: true, m, n }
-        } else {
-            Pieces { count: m.div_ceil(rows), step: rows, by_columns: false, m, n }
-        }
-    }
-
-    fn get(&self, piece: usize) -> (Range<usize>, Range<usize>) {
-        let cut = |length: usize| piece * self.step..((piece + 1) * self.step).min(length);
-        if self.by_columns { (0..self.m, cut(self.n)) } else { (cut(self.m), 0..self.n) }
-    }
 }
 
 /// Some rows and columns of a product.
@@ -152,7 +172,7 @@ struct Part<'a, T> {
     plan: &'a MatMul,
     a: &'a [T],
     b: &'a [T],
-    bias: Option<&'a [T]>,
+    epilogue: Epilogue<'a, T>,
     c: Shared<T>,
     rows: Range<usize>,
     columns: Range<usize>,
@@ -167,7 +187,7 @@ impl<T: Simd> Kernel<T> for Part<'_, T> {
             // SAFETY: `check` has been called, and this piece of C is this thread's alone.
             return unsafe { dot::products::<L>(self.plan, self.a, self.b, self.c, self.rows, self.columns) };
         }
-        let edge = if self.bias.is_none() { dot::edge(self.plan, L::N) } else { self.plan.n };
+        let edge = if self.epilogue.bias.is_none() { dot::edge(self.plan, L::N) } else { self.plan.n };
         if self.columns.end > edge {
             let (rows, columns) = (self.rows.clone(), edge.max(self.columns.start)..self.columns.end);
             // SAFETY: as above.
@@ -192,6 +212,31 @@ impl<T: Simd> Kernel<T> for Part<'_, T> {
 }
 
 impl<T: Simd> Part<'_, T> {
+    /// Where the columns end and which depths count for some rows of C, if the product has a triangle.
+    #[inline(always)]
+    fn in_triangle(&self, rows: Range<usize>, end: usize, depth: Range<usize>) -> (usize, Range<usize>) {
+        match (self.plan.triangle, self.plan.transpose_a) {
+            (Triangle::None, _) => (end, depth),
+            (Triangle::OfC { first }, _) => (end.min(first + rows.end), depth),
+            (Triangle::OfA { first }, false) => {
+                (end, depth.start..(first + rows.end).clamp(depth.start, depth.end))
+            }
+            (Triangle::OfA { first }, true) => {
+                (end, rows.start.saturating_sub(first).clamp(depth.start, depth.end)..depth.end)
+            }
+        }
+    }
+
+    /// Asks for rows of A where they lie: runs too short for the processor to foresee.
+    #[inline(always)]
+    fn prefetch_rows<L: Lanes<Scalar = T>>(&self, rows: Range<usize>, depth: Range<usize>) {
+        for i in rows {
+            for p in depth.clone().step_by(LINE / size_of::<T>()) {
+                L::prefetch(self.a.as_ptr().wrapping_add(i * self.plan.lda + p));
+            }
+        }
+    }
+
     /// All rows against one block of B.
     #[inline(always)]
     fn block<L: Lanes<Scalar = T>>(
@@ -204,7 +249,8 @@ impl<T: Simd> Part<'_, T> {
         let MatMul { lda, ldb, ldc, transpose_a, transpose_b, .. } = *self.plan;
         let (nr, kc) = (L::NV * L::N, depth.len());
         let accumulate = self.plan.accumulate || depth.start > 0;
-        let bias = self.bias.filter(|_| depth.start == 0);
+        let bias = self.epilogue.bias.filter(|_| depth.start == 0);
+        let gelu = self.epilogue.gelu.filter(|_| depth.end == self.plan.k);
         let bias_at = |column: usize| bias.map_or(std::ptr::null(), |bias| bias[column..].as_ptr());
 
         let few_rows = self.rows.len() <= 4 * L::MR || (kc - 1) * ldb + columns.len() <= 4096;
@@ -242,42 +288,64 @@ impl<T: Simd> Part<'_, T> {
                     (true, false) => (self.a[i * lda + depth.start..].as_ptr(), lda, 1),
                     (true, true) => (self.a[depth.start * lda + i..].as_ptr(), 1, lda),
                 };
-                for start in columns.clone().step_by(nr) {
+                if a_as_it_lies && !transpose_a {
+                    self.prefetch_rows::<L>(i + L::MR..rows.end.min(i + 2 * L::MR), depth.clone());
+                }
+                let height = L::MR.min(rows.end - i);
+                let (columns_end, needed) = self.in_triangle(i..i + height, columns.end, depth.clone());
+                let skipped = needed.start - depth.start;
+                let a = a.wrapping_add(skipped * a_column);
+                for start in columns.clone().step_by(nr).take_while(|&start| start < columns_end) {
                     let panel = start..columns.end.min(start + nr);
+                    let width = panel.len().min((columns_end - start).next_multiple_of(L::N));
+                    let b_row = panel.len().next_multiple_of(L::N);
                     let packed = panels_b[kc * (start - columns.start)..].as_ptr();
                     // SAFETY: `check` has shown that row i, column `start` of C lies inside it.
                     let c = unsafe { self.c.get().add(i * ldc + start) };
                     let tile = Tile {
-                        depth: kc,
+                        depth: needed.len(),
                         a,
                         a_row,
                         a_column,
-                        b: packed,
-                        b_row: panel.len().next_multiple_of(L::N),
+                        b: packed.wrapping_add(skipped * b_row),
+                        b_row,
                         c,
                         c_row: ldc,
-                        width: panel.len(),
+                        width,
                         accumulate,
                         bias: bias_at(start),
                     };
-                    let rows = L::MR.min(rows.end - i);
                     // SAFETY: `check` has shown that A's, B's and C's last number lies inside its slice; the packed
                     // panels hold `depth` whole rows each; rows and columns of C are this piece's alone.
                     unsafe {
                         if !b_as_it_lies {
-                            tile.compute::<L>(rows);
+                            tile.compute::<L>(height);
                         } else {
-                            let whole = panel.len() / L::N * L::N;
+                            let whole = (panel.len() / L::N * L::N).min(width);
                             if whole > 0 {
                                 let b = self.b[depth.start * ldb + start..].as_ptr();
-                                Tile { b, b_row: ldb, width: whole, ..tile }.compute::<L>(rows);
+                                let b = b.wrapping_add(skipped * ldb);
+                                Tile { b, b_row: ldb, width: whole, ..tile }.compute::<L>(height);
                             }
-                            if whole < panel.len() {
-                                let (c, width) = (c.add(whole), panel.len() - whole);
-                                let bias = bias_at(start + whole);
-                                Tile { b_row: L::N, c, width, bias, ..tile }.compute::<L>(rows);
+                            if whole < width {
+                                let (c, bias) = (c.add(whole), bias_at(start + whole));
+                                let b = packed.wrapping_add(skipped * L::N);
+                                let width = width - whole;
+                                Tile { b, b_row: L::N, c, width, bias, ..tile }.compute::<L>(height);
                             }
                         }
+                    }
+                }
+                if let Some(gelu) = gelu {
+                    for row in i..i + height {
+                        let at = row * ldc + columns.start;
+                        // SAFETY: inside C, and inside Y, which is as long; this piece's alone in both.
+                        let (u, y) = unsafe {
+                            let (u, y) = (self.c.get().add(at), gelu.get().add(at));
+                            let len = columns.len();
+                            (std::slice::from_raw_parts_mut(u, len), std::slice::from_raw_parts_mut(y, len))
+                        };
+                        gelu_and_slope_in_place::<L>(u, y);
                     }
                 }
             }

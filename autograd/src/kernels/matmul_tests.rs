@@ -1,7 +1,8 @@
 //! Every rung of the ladder against the definition, on every instruction set that this machine has.
 
 use super::lanes::{InstructionSet, Simd};
-use super::{MatMul, blocked, matmul, naive, packed, threads};
+use super::matmul::Epilogue;
+use super::{MatMul, Triangle, blocked, matmul, naive, packed, textbook, threads};
 use crate::Float;
 use proptest::prelude::*;
 use rand::{Rng, RngExt, SeedableRng};
@@ -60,7 +61,7 @@ fn climb<T: Simd>(plan: &MatMul, epsilon: f64) {
     let in_panels = run(&|c| packed::matmul(plan, &a, &b, c));
     agree(plan, "packed", &in_blocks, &in_panels, epsilon);
     for set in InstructionSet::available() {
-        let fast = run(&|c| matmul::matmul_on(set, plan, &a, &b, None, c));
+        let fast = run(&|c| matmul::matmul_on(set, plan, &a, &b, Epilogue::NONE, c));
         agree(plan, &format!("{set:?}"), &in_panels, &fast, epsilon);
     }
 }
@@ -166,6 +167,68 @@ fn a_bias_is_added_to_every_row_of_the_product() {
             agree(&plan, "with bias", &apart, &fused, 2.3e-16);
         }
     }
+}
+
+#[test]
+fn gelu_and_its_slope_are_taken_of_the_product_with_its_bias() {
+    for (m, k, n) in [(7, 16, 65), (64, 300, 33), (13, 0, 5), (2, 64, 40), (96, 800, 520), (0, 3, 4)] {
+        for flags in 0..4 {
+            let plan = plan(m, k, n, flags, 1);
+            let rng = &mut ChaCha8Rng::seed_from_u64(5);
+            let (a, b, c) = operands::<f64>(&plan, rng);
+            let bias = numbers::<f64>(n, rng);
+            let (mut y, mut slope, mut u) = (c.clone(), c.clone(), c);
+            matmul::matmul_bias_gelu(&plan, &a, &b, &bias, &mut y, &mut slope);
+            matmul::matmul_bias(&plan, &a, &b, &bias, &mut u);
+            for i in 0..m {
+                for at in i * plan.ldc..i * plan.ldc + n {
+                    let expected = (textbook::gelu(u[at]), textbook::gelu_slope(u[at]));
+                    let off = (y[at] - expected.0).abs().max((slope[at] - expected.1).abs());
+                    assert!(off < 1e-13, "{plan:?}: gelu and slope of {} are off by {off:e}", u[at]);
+                }
+            }
+        }
+    }
+}
+
+/// Puts a number into the entries of a stored matrix that its triangle leaves out.
+fn outside(with: f64, first: usize, x: &mut [f64], ld: usize, columns: usize) {
+    for (i, row) in x.chunks_mut(ld).enumerate() {
+        row[columns.min(first + i + 1)..columns].fill(with);
+    }
+}
+
+#[test]
+fn a_triangle_of_c_is_computed_and_a_triangle_of_a_is_taken_for_the_whole() {
+    for (m, k, n) in [(1, 8, 1), (7, 5, 9), (48, 40, 48), (65, 70, 130), (100, 450, 64), (64, 40, 200)] {
+        for first in [0, 1, 5, 40, 500] {
+            for flags in 0..8 {
+                let plain = plan(m, k, n, flags, 1);
+                let (mut a, b, c) = operands::<f64>(&plain, &mut ChaCha8Rng::seed_from_u64(12));
+                let compare = |triangle: Triangle, a: &[f64]| {
+                    let (mut whole, mut part) = (c.clone(), c.clone());
+                    naive::matmul(&plain, a, &b, &mut whole);
+                    matmul::matmul(&plain.triangle(triangle), a, &b, &mut part);
+                    if triangle == (Triangle::OfC { first }) {
+                        outside(0.0, first, &mut whole, plain.ldc, n);
+                        outside(0.0, first, &mut part, plain.ldc, n);
+                    }
+                    agree(&plain, &format!("{triangle:?}"), &whole, &part, 2.3e-16);
+                };
+                compare(Triangle::OfC { first }, &a);
+                outside(0.0, first, &mut a, plain.lda, if plain.transpose_a { m } else { k });
+                compare(Triangle::OfA { first }, &a);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_lies_beyond_a_triangle_of_c_is_not_touched_a_tile_further() {
+    let plan = MatMul::new(60, 8, 64).triangle(Triangle::OfC { first: 0 });
+    let mut c = vec![f64::NAN; 60 * 64];
+    matmul::matmul(&plan, &[1.0; 60 * 8], &[1.0; 8 * 64], &mut c);
+    assert!(c[63].is_nan() && c[0] == 8.0, "the far end of the first row is skipped: {} {}", c[0], c[63]);
 }
 
 #[test]

@@ -17,6 +17,7 @@ pub mod norm;
 mod pack;
 pub mod packed;
 pub mod peak;
+mod pieces;
 pub mod pointwise;
 pub mod rows;
 pub mod simd;
@@ -54,12 +55,33 @@ pub struct MatMul {
     pub ldc: usize,
     /// Add to what C holds (β = 1) instead of overwriting it (β = 0).
     pub accumulate: bool,
+    /// Which part need not be computed.
+    pub triangle: Triangle,
+}
+
+/// A matrix of which only the entries with column ≤ `first` + row count, as in causal attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Triangle {
+    /// There is none: every entry counts.
+    None,
+    /// C: what its other entries hold afterwards is unspecified.
+    OfC {
+        /// The last column that counts in row 0.
+        first: usize,
+    },
+    /// A, as it is stored: its other entries are 0.
+    OfA {
+        /// The last column that counts in row 0.
+        first: usize,
+    },
 }
 
 impl MatMul {
     /// C = A·B with A `[m, k]`, B `[k, n]`, C `[m, n]`, all dense.
     pub fn new(m: usize, k: usize, n: usize) -> Self {
-        MatMul { m, k, n, transpose_a: false, transpose_b: false, lda: k, ldb: n, ldc: n, accumulate: false }
+        let (transpose_a, transpose_b, accumulate) = (false, false, false);
+        let triangle = Triangle::None;
+        MatMul { m, k, n, transpose_a, transpose_b, lda: k, ldb: n, ldc: n, accumulate, triangle }
     }
 
     /// A is stored as `[k, m]`, dense.
@@ -75,6 +97,11 @@ impl MatMul {
     /// C += instead of C =.
     pub fn accumulate(self, yes: bool) -> Self {
         MatMul { accumulate: yes, ..self }
+    }
+
+    /// Only a triangle counts.
+    pub fn triangle(self, triangle: Triangle) -> Self {
+        MatMul { triangle, ..self }
     }
 
     /// How many numbers of A, B and C the product reaches, from the first to the last.

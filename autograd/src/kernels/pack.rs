@@ -4,8 +4,11 @@
 
 use super::MatMul;
 use super::lanes::Lanes;
-use super::matmul::GROUP;
+use super::matmul::{GROUP, LINE};
 use std::ops::Range;
+
+/// How many rows ahead a short run of a row is asked for: the processor does not foresee it.
+const AHEAD: usize = 8;
 
 /// `packed::pack_b` of all panels of a block at once, each row of B read from end to end: the memory likes that.
 #[inline(always)]
@@ -91,6 +94,9 @@ pub(super) fn pack_group<L: Lanes>(
     let whole = rows.len() / L::N * L::N;
     for (p, to) in depth.zip(group.chunks_exact_mut(GROUP * L::MR)) {
         let from = &a[p * plan.lda + rows.start..][..rows.len()];
+        for i in (0..rows.len()).step_by(LINE / size_of::<L::Scalar>()) {
+            L::prefetch(from.as_ptr().wrapping_add(AHEAD * plan.lda + i));
+        }
         for i in (0..whole).step_by(L::N) {
             L::load(&from[i..]).store(&mut to[i..]);
         }

@@ -4,10 +4,12 @@
 //! turns them into registers of any width, and the bits are the same on every instruction set and thread count.
 
 use super::simd::vectorize;
-use super::threads::for_each_chunk;
+use super::threads::{Shared, for_each_chunk};
 use crate::Float;
+use crate::buffer::Buffer;
+use std::ops::Range;
 
-const SIDE_BY_SIDE: usize = 16;
+pub(crate) const SIDE_BY_SIDE: usize = 16;
 /// Numbers a piece: some microseconds of work.
 const CHUNK: usize = 8192;
 
@@ -27,9 +29,12 @@ pub(crate) fn sum_by<T: Float>(x: &[T], y: &[T], f: impl Fn(T, T) -> T) -> T {
             sums[i] += f(x[i], y[i]);
         }
     }
-    for (i, (&x, &y)) in rest.enumerate() {
-        sums[i] += f(x, y);
-    }
+    rest.fold(in_pairs(sums), |sum, (&x, &y)| sum + f(x, y))
+}
+
+/// The sum of sixteen sums.
+#[inline(always)]
+pub(crate) fn in_pairs<T: Float>(mut sums: [T; SIDE_BY_SIDE]) -> T {
     let mut half = SIDE_BY_SIDE / 2;
     while half > 0 {
         for i in 0..half {
@@ -177,7 +182,7 @@ pub fn log_sum_exp<T: Float>(x: &[T]) -> T {
 /// and 1. (Apart they are exact to the last digits; their combination m + ln Σ, for m near 10⁴, has three digits after
 /// the point at f32.)
 pub fn max_and_sum<T: Float>(x: &[T]) -> [T; 2] {
-    const STRIP: usize = 512; // so that the powers need no memory beside the stack's
+    const AT_ONCE: usize = 512; // so that the powers need no memory beside the stack's
     if x.iter().all(|x| x.to_f64() == f64::NEG_INFINITY) {
         return [T::from_f64(f64::NEG_INFINITY), T::ONE];
     }
@@ -186,10 +191,10 @@ pub fn max_and_sum<T: Float>(x: &[T]) -> [T; 2] {
         || max(x),
     );
     let mut total = T::ZERO;
-    for strip in x.chunks(STRIP) {
-        let mut e = [T::ZERO; STRIP];
-        let e = &mut e[..strip.len()];
-        e.copy_from_slice(strip);
+    for part in x.chunks(AT_ONCE) {
+        let mut e = [T::ZERO; AT_ONCE];
+        let e = &mut e[..part.len()];
+        e.copy_from_slice(part);
         T::exp_affine(e, T::ONE, most);
         total += vectorize(
             #[inline(always)]
@@ -199,27 +204,69 @@ pub fn max_and_sum<T: Float>(x: &[T]) -> [T; 2] {
     [most, total]
 }
 
-/// y (+)= Σ_rows x for x `[rows, width]`, y `[width]`: a bias's gradient. Columns are shared out, rows go in order.
-pub fn column_sums<T: Float>(x: &[T], accumulate: bool, y: &mut [T]) {
+/// Rows that one partial sum over rows is made of.
+const STRIP: usize = 64;
+
+/// y = Σ_rows x for x `[rows, width]`, y `[width]`: a bias's gradient. Strips of 64 rows are summed each by itself, then
+/// the strips in order.
+pub fn column_sums<T: Float>(x: &[T], y: &mut [T]) {
     let width = y.len();
-    let rows = x.len() / width.max(1);
-    let columns = (4 * CHUNK / rows.max(1)).next_multiple_of(64).max(64);
-    for_each_chunk(y, columns, |index, y| {
-        let start = index * columns;
+    sum_of_strips(
+        x.len() / width.max(1),
+        y,
+        #[inline(always)]
+        |rows, sums| {
+            for row in x[rows.start * width..rows.end * width].chunks_exact(width) {
+                for (sum, &x) in sums.iter_mut().zip(row) {
+                    *sum += x;
+                }
+            }
+        },
+    );
+}
+
+/// z = x·y, entry by entry, and the [`column_sums`] of z while it is at hand.
+#[track_caller]
+pub fn multiply_and_sum_columns<T: Float>(x: &[T], y: &[T], z: &mut [T], sums: &mut [T]) {
+    let width = sums.len();
+    assert!(x.len() == z.len() && y.len() == z.len(), "z = x·y, entry by entry: the lengths differ");
+    let rows = z.len() / width.max(1);
+    let z = Shared(z.as_mut_ptr());
+    sum_of_strips(
+        rows,
+        sums,
+        #[inline(always)]
+        |rows, sums| {
+            let part = rows.start * width..rows.end * width;
+            // SAFETY: rows of z, which is borrowed for the whole call; strips do not overlap.
+            let z = unsafe { std::slice::from_raw_parts_mut(z.get().add(part.start), part.len()) };
+            let (x, y) = (x[part.clone()].chunks_exact(width), y[part].chunks_exact(width));
+            for ((x, y), z) in x.zip(y).zip(z.chunks_exact_mut(width)) {
+                for (((z, &x), &y), sum) in z.iter_mut().zip(x).zip(y).zip(&mut *sums) {
+                    *z = x * y;
+                    *sum += *z;
+                }
+            }
+        },
+    );
+}
+
+/// sums = Σ over strips of rows of what `add(rows, sums)` adds up: a partial result a strip, summed in order.
+fn sum_of_strips<T: Float>(rows: usize, sums: &mut [T], add: impl Fn(Range<usize>, &mut [T]) + Sync) {
+    let (width, strips) = (sums.len(), rows.div_ceil(STRIP));
+    let mut partial = Buffer::filled(strips * width, T::ZERO);
+    for_each_chunk(&mut partial, width, |strip, sums| {
         vectorize(
             #[inline(always)]
-            || {
-                if !accumulate {
-                    y.fill(T::ZERO);
-                }
-                for row in x.chunks_exact(width) {
-                    for (y, &x) in y.iter_mut().zip(&row[start..]) {
-                        *y += x;
-                    }
-                }
-            },
+            || add(strip * STRIP..rows.min((strip + 1) * STRIP), sums),
         );
     });
+    sums.fill(T::ZERO);
+    for partial in partial.chunks_exact(width.max(1)) {
+        for (sum, &partial) in sums.iter_mut().zip(partial) {
+            *sum += partial;
+        }
+    }
 }
 
 /// Σ xᵢ², in an order that depends on the length alone; `partial` is room for one number for every 8192.

@@ -48,6 +48,7 @@ const PROVEN: &[(Property, &[&str])] = &[
         &["detach"],
     ),
     (linear::a_linear_layer_has_the_right_gradient_with_and_without_bias, &["linear"]),
+    (linear::a_linear_layer_with_gelu_has_the_right_gradient, &["linear_gelu"]),
     (
         attention::causal_attention_has_the_right_gradient_also_where_heads_share_keys_and_values,
         &["causal_attention"],

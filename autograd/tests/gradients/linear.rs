@@ -1,4 +1,4 @@
-//! The linear layer as one op: equal to a product and a sum.
+//! The linear layer as one op: equal to a product and a sum; and with a gelu behind it.
 
 use crate::draw::{ordinary, size, tensor_of};
 use crate::prove::{are_equal, f32_agrees_with_f64, for_all, second_order_agrees, three_ways_agree};
@@ -59,6 +59,55 @@ fn a_linear_layer_at_f32_is_the_one_at_f64() {
 #[test]
 fn a_linear_layer_has_the_right_second_derivatives() {
     for_all(24, layers(size()), |x| second_order_agrees(&Linear, &x));
+}
+
+/// Inputs: x, the weight and the bias.
+#[derive(Clone, Copy, Debug)]
+struct LinearGelu;
+
+impl Function for LinearGelu {
+    fn call<'t, T: Float>(&self, x: &[Var<'t, T>]) -> Var<'t, T> {
+        x[0].linear_gelu(x[1], x[2])
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct LinearThenGelu;
+
+impl Function for LinearThenGelu {
+    fn call<'t, T: Float>(&self, x: &[Var<'t, T>]) -> Var<'t, T> {
+        x[0].linear_textbook(x[1], Some(x[2])).gelu()
+    }
+}
+
+fn with_bias(size: impl Strategy<Value = usize> + Clone) -> impl Strategy<Value = Vec<Tensor<f64>>> {
+    layers(size).prop_map(|mut x| {
+        if x.len() == 2 {
+            x.push(Tensor::zeros([x[1].shape()[1]]));
+        }
+        x
+    })
+}
+
+#[test]
+pub fn a_linear_layer_with_gelu_has_the_right_gradient() {
+    for_all(64, with_bias(size()), |x| three_ways_agree(&LinearGelu, &x));
+}
+
+#[test]
+fn a_linear_layer_with_gelu_is_equal_to_the_composition_of_primitives() {
+    for_all(96, with_bias(size()), |x| are_equal(&LinearGelu, &LinearThenGelu, &x));
+    for_all(24, with_bias(1..70usize), |x| are_equal(&LinearGelu, &LinearThenGelu, &x));
+}
+
+#[test]
+fn a_linear_layer_with_gelu_at_f32_is_the_one_at_f64() {
+    for_all(64, with_bias(0..20usize), |x| f32_agrees_with_f64(&LinearGelu, &x));
+}
+
+#[test]
+fn a_linear_layer_with_gelu_has_the_right_second_derivatives() {
+    for_all(24, with_bias(size()), |x| second_order_agrees(&LinearGelu, &x));
 }
 
 /// The weight is the input too, and the bias a row of it.

@@ -75,7 +75,7 @@ pub struct Measured {
     pub peak_rss_mib: Option<f64>,
     /// The steps that were timed.
     pub steps: usize,
-    /// Where the time goes, the longest first.
+    /// Where the time goes, the longest first: the fastest of several profiled steps, each part by itself.
     pub parts: Vec<Part>,
     /// Of `micro`: what an op of its tape costs beside its arithmetic, forward and back, in nanoseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -96,13 +96,22 @@ pub struct Part {
     pub forward_ms: f64,
     /// Milliseconds in backward rules (or in the optimiser).
     pub backward_ms: f64,
+    /// Of an op whose operations count: their share of what the peak rate does in that time.
+    pub peak_share: Option<f64>,
+}
+
+impl Part {
+    /// Forward and backward together.
+    pub fn milliseconds(&self) -> f64 {
+        self.forward_ms + self.backward_ms
+    }
 }
 
 /// Measures steps of `config` for about `seconds`, on as many threads as the kernels have been given.
 pub fn measure(config: &BenchConfig, seconds: f64) -> Measured {
     reset_peak_rss();
     let mut step = Step::new(config);
-    let flops = step.flops();
+    let flops: u64 = step.flops_by_op().iter().map(|(_, flops)| flops).sum();
     for _ in 0..3 {
         step.run(); // fills the pool and the caches
     }
@@ -116,7 +125,19 @@ pub fn measure(config: &BenchConfig, seconds: f64) -> Measured {
         }
     }
     let peak_gflops = peak.max(multiply_add_peak(5)) / 1e9;
-    let profile = (0..3).map(|_| step.profile()).min_by_key(|profile| profile.1.total);
+    let of_op = step.flops_by_op();
+    let mut parts: Vec<Part> = Vec::new();
+    let (mut profiles, start) = (0, Instant::now());
+    while profiles < 3 || start.elapsed().as_secs_f64() < seconds / 4.0 {
+        let (ops, times) = step.profile();
+        keep_fastest(&mut parts, parts_of(&ops, &times));
+        profiles += 1;
+    }
+    for part in &mut parts {
+        let flops = of_op.iter().find(|(op, _)| *op == part.op).map(|&(_, flops)| flops as f64);
+        part.peak_share = flops.map(|flops| flops / (part.milliseconds() * 1e6 * peak_gflops));
+    }
+    parts.sort_by(|a, b| b.milliseconds().total_cmp(&a.milliseconds()));
     times.sort();
     let median = milliseconds(times[times.len() / 2]);
     let gflops = flops as f64 / median / 1e6;
@@ -133,31 +154,37 @@ pub fn measure(config: &BenchConfig, seconds: f64) -> Measured {
         peak_share: gflops / peak_gflops,
         peak_rss_mib: peak_rss_mib(),
         steps: times.len(),
-        parts: profile.map(|(ops, times)| parts(&ops, &times)).unwrap_or_default(),
+        parts,
         overhead_ns_per_op: None,
         overheads: Vec::new(),
     }
 }
 
-fn parts(ops: &[OpTime], times: &StepTimes) -> Vec<Part> {
-    let of_op = |time: &OpTime| Part {
-        op: time.op.to_owned(),
-        calls: time.calls,
-        forward_ms: milliseconds(time.forward),
-        backward_ms: milliseconds(time.backward),
+fn parts_of(ops: &[OpTime], times: &StepTimes) -> Vec<Part> {
+    let part = |op: &str, calls, forward, backward| Part {
+        op: op.to_owned(),
+        calls,
+        forward_ms: milliseconds(forward),
+        backward_ms: milliseconds(backward),
+        peak_share: None,
     };
     let in_ops = ops.iter().map(|time| time.forward + time.backward).sum();
     let rest = (times.forward + times.backward).saturating_sub(in_ops);
-    let beside = |op: &str, time: Duration| Part {
-        op: op.to_owned(),
-        calls: 1,
-        forward_ms: 0.0,
-        backward_ms: milliseconds(time),
-    };
-    let mut parts: Vec<Part> = ops.iter().map(of_op).collect();
-    parts.extend([beside("optimiser", times.optimiser), beside("the tape itself", rest)]);
-    parts.sort_by(|a, b| (b.forward_ms + b.backward_ms).total_cmp(&(a.forward_ms + a.backward_ms)));
-    parts
+    let beside = [("optimiser", times.optimiser), ("the tape itself", rest)];
+    let of_ops = ops.iter().map(|time| part(time.op, time.calls, time.forward, time.backward));
+    of_ops.chain(beside.map(|(name, time)| part(name, 1, Duration::ZERO, time))).collect()
+}
+
+/// Every step has the same parts in the same order: of each, the smaller times stay.
+fn keep_fastest(parts: &mut Vec<Part>, of_this_step: Vec<Part>) {
+    if parts.is_empty() {
+        *parts = of_this_step;
+        return;
+    }
+    for (part, new) in parts.iter_mut().zip(of_this_step) {
+        part.forward_ms = part.forward_ms.min(new.forward_ms);
+        part.backward_ms = part.backward_ms.min(new.backward_ms);
+    }
 }
 
 fn milliseconds(time: Duration) -> f64 {

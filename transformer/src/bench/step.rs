@@ -32,7 +32,7 @@ pub struct StepTimes {
 const ADAMW: AdamW = AdamW { beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.1, grad_clip: 1.0 };
 
 /// The ops whose operations count.
-const PRODUCTS: [&str; 4] = ["linear", "matmul", "matmul_tb", "causal_attention"];
+const PRODUCTS: [&str; 5] = ["linear", "linear_gelu", "matmul", "matmul_tb", "causal_attention"];
 
 impl Step {
     /// A fresh model and a few batches.
@@ -79,16 +79,19 @@ impl Step {
         (ops, StepTimes { forward, backward, optimiser: total - forward - backward, total })
     }
 
-    /// The floating-point operations of a step: three times those of the forward pass's products.
-    pub fn flops(&self) -> u64 {
+    /// The floating-point operations of a step, by op: three times those of the forward pass's products.
+    pub fn flops_by_op(&self) -> Vec<(&'static str, u64)> {
         let tape = Tape::new();
         self.model.on(&tape).loss(&self.batches[0], &Pass::evaluation());
         let nodes = tape.nodes();
-        let of_products = nodes.iter().filter_map(|node| {
-            let op = node.op.as_ref()?;
-            let x: Vec<_> = node.inputs.iter().map(|&input| &nodes[input as usize].value).collect();
-            PRODUCTS.contains(&op.name()).then(|| op.flops(&x, &node.value))
-        });
-        3 * of_products.sum::<u64>()
+        let of = |name: &str| {
+            let of_nodes = nodes.iter().filter_map(|node| {
+                let op = node.op.as_ref().filter(|op| op.name() == name)?;
+                let x: Vec<_> = node.inputs.iter().map(|&input| &nodes[input as usize].value).collect();
+                Some(op.flops(&x, &node.value))
+            });
+            3 * of_nodes.sum::<u64>()
+        };
+        PRODUCTS.map(|name| (name, of(name))).to_vec()
     }
 }

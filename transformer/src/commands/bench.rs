@@ -149,14 +149,16 @@ fn show(found: &Measured) {
         100.0 * found.peak_share,
         thousands(found.steps as f64)
     );
-    for part in found.parts.iter().filter(|part| part.forward_ms + part.backward_ms > 0.002 * median_ms) {
+    for part in found.parts.iter().filter(|part| part.milliseconds() > 0.002 * median_ms) {
+        let share =
+            part.peak_share.map_or(String::new(), |share| format!("   {:>3.0} % of peak", 100.0 * share));
         println!(
-            "  {:<18} {:>3} ×   forward {:>8.3} ms   backward {:>8.3} ms   {:>4.1} %",
+            "  {:<18} {:>3} ×   forward {:>8.3} ms   backward {:>8.3} ms   {:>4.1} %{share}",
             part.op,
             part.calls,
             part.forward_ms,
             part.backward_ms,
-            100.0 * (part.forward_ms + part.backward_ms) / median_ms
+            100.0 * part.milliseconds() / median_ms
         );
     }
     if let Some(ns) = found.overhead_ns_per_op {

@@ -20,6 +20,14 @@ impl<'t, T: Float> Linear<Var<'t, T>> {
             false => x.linear(self.weight, self.bias),
         }
     }
+
+    /// gelu(x·W + b), in one op where there is a bias: `[…, d_in] → […, d_out]`
+    pub fn forward_gelu(&self, x: Var<'t, T>, pass: &Pass) -> Var<'t, T> {
+        match (self.bias, pass.textbook) {
+            (Some(bias), false) => x.linear_gelu(self.weight, bias),
+            _ => self.forward(x, pass).axes("b n 4d").gelu(),
+        }
+    }
 }
 
 impl<P> Linear<P> {

@@ -19,7 +19,7 @@ impl<'t, T: Float> Mlp<Var<'t, T>> {
     /// `[b, n, d] → [b, n, d]`
     pub fn forward(&self, x: Var<'t, T>, pass: &Pass) -> Var<'t, T> {
         let _scope = x.tape().scope("mlp");
-        let hidden = self.up.forward(x, pass).axes("b n 4d").gelu().axes("b n 4d");
+        let hidden = self.up.forward_gelu(x, pass).axes("b n 4d");
         pass.dropout(self.down.forward(hidden, pass).axes("b n d"))
     }
 }
