@@ -134,13 +134,13 @@ mod tests {
     fn excerpts_that_touch_become_one() {
         let mut excerpts = Excerpts::default();
         let file = "transformer/src/model/mlp.rs";
-        for line in [12, 5, 24] {
+        for line in [14, 5, 24] {
             excerpts.call(file, line);
         }
         let texts = excerpts.texts();
         let starts: Vec<(usize, usize)> =
             texts[file].iter().map(|excerpt| (excerpt.first_line, excerpt.text.lines().count())).collect();
-        assert_eq!(starts, [(1, 16), (20, 9)]);
+        assert_eq!(starts, [(1, 18), (20, 9)]);
         assert_eq!(texts[file][1].text.lines().next(), source(file).unwrap().lines().nth(19));
     }
 
