@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 
 const here = (name) => new URL(name, import.meta.url).pathname;
-const program = process.env.TRANSFORMER ?? here("../../target/release/transformer");
+export const program = process.env.TRANSFORMER ?? here("../../target/release/transformer");
 const pages = here("pages");
 
 export const TEXT = "Tom gave the drum";
@@ -27,8 +27,8 @@ function trainOn(name, text) {
 if (process.argv[1] === here("pages.mjs")) {
   mkdirSync(pages, { recursive: true });
   const trace = (...words) => run("trace", ...words);
-  const demo = process.env.RUN ?? trainOn("stories", "Tom gave the red drum to Ann. Ann has the drum. ".repeat(400));
-  trace("--from", demo, "--text", TEXT, "--html", `${pages}/step.html`, "--json", `${pages}/step.json`);
+  const stories = trainOn("stories", "Tom gave the red drum to Ann. Ann has the drum. ".repeat(400));
+  trace("--from", process.env.RUN ?? stories, "--text", TEXT, "--html", `${pages}/step.html`, "--json", `${pages}/step.json`);
   const hostile = trainOn("hostile", `${HOSTILE} `.repeat(400));
   trace("--from", hostile, "--text", HOSTILE, "--html", `${pages}/hostile.html`, "--json", `${pages}/hostile.json`);
   for (const name of ["step", "hostile"]) console.log(`${name}.html: ${readFileSync(`${pages}/${name}.html`).length} bytes`);

@@ -7,11 +7,10 @@ import { launch, open, visit } from "./browser.mjs";
 
 const here = (name) => new URL(name, import.meta.url).pathname;
 const program = process.env.TRANSFORMER ?? here("../../target/release/transformer");
-const run = process.env.RUN ?? here("../../runs/demo");
 const images = here("../../docs/src/img");
 const [folder, text] = [mkdtempSync(`${tmpdir()}/pictures-`), "Tom gave the drum"];
 
-execFileSync(program, ["trace", "--from", run, "--text", text, "--html", `${folder}/step.html`, "--json", `${folder}/step.json`]);
+execFileSync(program, ["trace", "--from", "runs/demo", "--text", text, "--html", `${folder}/step.html`, "--json", `${folder}/step.json`], { cwd: here("../..") });
 const trace = JSON.parse(readFileSync(`${folder}/step.json`, "utf8"));
 const attention = trace.nodes.map(({ op }, node) => (op === "softmax" ? node : -1)).filter((node) => node >= 0)[1];
 const back = trace.steps.findIndex((step) => step.dir === "backward" && step.node === attention) + 1;
@@ -37,6 +36,7 @@ async function picture(name, hash, theme, { height, bring }) {
   await visit(page, hash);
   if (bring) {
     await page.locator(".path-panel summary").click();
+    await page.locator(".path .hop").first().waitFor();
     await page.locator(bring).evaluate((element) => element.scrollIntoView({ block: "start" }));
   }
   await page.waitForTimeout(300);
