@@ -109,10 +109,10 @@ function blame() {
 
 /** What is wrong with an op of itself: its value is not the formula's, or its vjp not that of its rule. */
 function faultPanel(node) {
-  const { fault } = trace.nodes[node];
+  const fault = trace.faults.find((each) => each.node === node);
   if (!fault) return null;
   const first = trace.first_broken?.node === node;
-  return h("p", { class: "verdict disagrees fault" }, h("strong", {}, first ? "✗ The first that is wrong: " : "✗ Wrong as well: "), fault);
+  return h("p", { class: "verdict disagrees fault" }, h("strong", {}, first ? "✗ The first that is wrong: " : "✗ Wrong as well: "), fault.why);
 }
 
 /** A contribution by itself: the vjp of this one op against its own forward rule, whatever came before. */

@@ -124,7 +124,7 @@ let verdictsOfNodes = null;
 function verdictOf(node) {
   if (!verdictsOfNodes) {
     verdictsOfNodes = new Map(allChecks().filter(isWrong).map((check) => [check.node, "tainted"]));
-    trace.nodes.forEach(({ fault }, node) => fault && verdictsOfNodes.set(node, "tainted"));
+    for (const { node } of trace.faults) verdictsOfNodes.set(node, "tainted");
     for (const step of trace.steps) if (step.check && isWrong(step.check)) verdictsOfNodes.set(step.node, "broken");
     if (trace.first_broken) verdictsOfNodes.set(trace.first_broken.node, "broken");
   }
