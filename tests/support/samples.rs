@@ -20,3 +20,5 @@ mod transformer {}
 mod trace {}
 #[doc = include_str!("../../docs/src/page.md")]
 mod page {}
+#[doc = include_str!("../../docs/src/huggingface.md")]
+mod huggingface {}

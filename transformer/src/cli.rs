@@ -3,7 +3,7 @@
 //! Each command is a module of [`commands`](crate::commands), with its flags beside what it does. Whatever is wrong with
 //! the flags is told by `clap`, with a suggestion where there is one, and ends the program with the exit code 2.
 
-use crate::commands::{bench, check, eval, sample, trace, train};
+use crate::commands::{bench, check, eval, export, import, sample, trace, train};
 use crate::error::Result;
 use clap::{ArgAction, Command, FromArgMatches, Subcommand};
 use std::ffi::OsString;
@@ -16,6 +16,8 @@ Examples:
   transformer sample --from runs/char --start \"ROMEO:\" let a trained model write
   transformer eval --from runs/char                    measure its loss on the whole validation part
   transformer trace --backward                         walk through one step, forward and back
+  transformer import DIR --out runs/gpt2               take a model over from Hugging Face
+  transformer export --from runs/char --out DIR        hand one over
   transformer bench                                    measure what a training step costs
   transformer check --from runs/char                   prove its gradients and its causality
 
@@ -32,6 +34,10 @@ pub enum Task {
     Eval(eval::Flags),
     /// Walk through one step of training: every op, forward and backward
     Trace(trace::Flags),
+    /// Make a run of a GPT-2 or Llama in Hugging Face's format
+    Import(import::Flags),
+    /// Write a run in Hugging Face's format
+    Export(export::Flags),
     /// Measure what a training step costs
     Bench(bench::Flags),
     /// Prove the gradients and the causality of a trained model
@@ -48,6 +54,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
         Task::Sample(flags) => sample::run(&flags),
         Task::Eval(flags) => eval::run(&flags),
         Task::Trace(flags) => trace::run(&flags),
+        Task::Import(flags) => import::run(&flags),
+        Task::Export(flags) => export::run(&flags),
         Task::Bench(flags) => bench::run(&flags),
         Task::Check(flags) => match check::run(&flags)? {
             true => Ok(()),

@@ -25,6 +25,7 @@ pub mod commands;
 pub mod data;
 pub mod error;
 pub mod files;
+pub mod huggingface;
 pub mod model;
 pub mod random;
 pub mod run_dir;

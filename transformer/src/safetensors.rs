@@ -152,6 +152,11 @@ impl TensorFile {
         Ok(TensorFile { path: path.to_path_buf(), file: RefCell::new(file), metadata, data_start })
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The names of all tensors, in the order of the file.
     pub fn names(&self) -> Vec<String> {
         self.metadata.offset_keys()
@@ -187,6 +192,26 @@ impl TensorFile {
         match info.dtype {
             Dtype::F32 => Ok(elements(&self.bytes(name, info)?, f32::from_le_bytes)),
             other => Err(self.wrong(name, format!("its numbers are of the type {other}; F32 was expected"))),
+        }
+    }
+
+    /// Reads a tensor of floating-point numbers: those of 16 bits are widened, those of 64 bits rounded.
+    ///
+    /// # Errors
+    /// If it is missing, has another shape, is of another type, or cannot be read.
+    pub fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let info = self.info(name, shape)?;
+        match info.dtype {
+            Dtype::F64 => Ok(elements(&self.bytes(name, info)?, |bytes| f64::from_le_bytes(bytes) as f32)),
+            Dtype::F32 => self.f32(name, shape),
+            Dtype::F16 => Ok(elements(&self.bytes(name, info)?, |bytes| from_f16(u16::from_le_bytes(bytes)))),
+            Dtype::BF16 => {
+                Ok(elements(&self.bytes(name, info)?, |bytes| from_bf16(u16::from_le_bytes(bytes))))
+            }
+            other => {
+                let types = "F32, F16, BF16 or F64 was expected";
+                Err(self.wrong(name, format!("its numbers are of the type {other}; {types}")))
+            }
         }
     }
 
@@ -235,6 +260,29 @@ impl TensorFile {
 
 fn elements<T, const N: usize>(bytes: &[u8], from_le_bytes: fn([u8; N]) -> T) -> Vec<T> {
     bytes.as_chunks::<N>().0.iter().map(|&chunk| from_le_bytes(chunk)).collect()
+}
+
+/// A number of IEEE 754's 16 bits, which are a sign s, an exponent of 5 bits and a fraction m of 10:
+/// ±m·2⁻²⁴ where e = 0; ±∞ or NaN where e = 31; ±(2¹⁰ + m)·2^(e − 25) between.
+fn from_f16(bits: u16) -> f32 {
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f32::from(bits & 1023));
+    let size = match exponent {
+        0 => fraction * 2f32.powi(-24),
+        31 => {
+            if fraction == 0.0 {
+                f32::INFINITY
+            } else {
+                f32::NAN
+            }
+        }
+        _ => (1024.0 + fraction) * 2f32.powi(exponent - 25),
+    };
+    if bits >> 15 == 1 { -size } else { size }
+}
+
+/// A number of 16 bits that are the upper half of 32.
+fn from_bf16(bits: u16) -> f32 {
+    f32::from_bits(u32::from(bits) << 16)
 }
 
 /// Reads the header; returns it with the place where the numbers start.

@@ -20,24 +20,26 @@ pub struct Sampling {
     pub top_k: Option<usize>,
     /// Only the likeliest tokens that together have at least this probability.
     pub top_p: f64,
+    /// Only the first so many tokens: those that the tokenizer knows, where the model's vocabulary is padded.
+    pub known: Option<usize>,
 }
 
 impl Default for Sampling {
     /// The model's own distribution.
     fn default() -> Self {
-        Sampling { temperature: 1.0, top_k: None, top_p: 1.0 }
+        Sampling { temperature: 1.0, top_k: None, top_p: 1.0, known: None }
     }
 }
 
 impl Sampling {
     /// Draws a token from logits `[v]`; of tokens that are equally likely the smaller id counts as likelier.
     pub fn choose(&self, logits: &[f32], random: &mut ChaCha8Rng) -> usize {
-        let mut order: Vec<usize> = (0..logits.len()).collect();
+        let mut order: Vec<usize> = (0..logits.len().min(self.known.unwrap_or(usize::MAX))).collect();
         order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
         if self.temperature == 0.0 {
             return order[0];
         }
-        order.truncate(self.top_k.unwrap_or(logits.len()).max(1));
+        order.truncate(self.top_k.unwrap_or(order.len()).max(1));
         let largest = f64::from(logits[order[0]]);
         let weight = |&token: &usize| ((f64::from(logits[token]) - largest) / self.temperature).exp();
         let mut weights: Vec<f64> = order.iter().map(weight).collect();
@@ -169,7 +171,7 @@ mod tests {
             ..ModelConfig::default()
         };
         let model = Gpt::<Tensor<f32>>::init(&config, 5);
-        let sampling = Sampling { temperature: 1.0, top_k: Some(9), top_p: 0.95 };
+        let sampling = Sampling { temperature: 1.0, top_k: Some(9), top_p: 0.95, known: None };
         let start = vec![vec![3, 1, 4], vec![1, 5, 9]];
         let mut cached = start.clone();
         generate(&model, &mut cached, 60, &sampling, &mut generator(2, Purpose::Sampling), |_, _| {});

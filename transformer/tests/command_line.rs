@@ -1,5 +1,8 @@
 //! Bad input: a message that names the file, the place and a way out, the exit code 2, and nothing lost.
 
+#[path = "command_line/import.rs"]
+mod import;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -311,6 +314,8 @@ fn every_command_explains_itself_with_examples() {
         &["train", "--help"],
         &["sample", "--help"],
         &["eval", "--help"],
+        &["import", "--help"],
+        &["export", "--help"],
         &["bench", "--help"],
         &["check", "--help"],
     ] {

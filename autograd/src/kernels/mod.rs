@@ -19,6 +19,7 @@ pub mod packed;
 pub mod peak;
 mod pieces;
 pub mod pointwise;
+pub mod rope;
 pub mod rows;
 pub mod simd;
 pub mod textbook;

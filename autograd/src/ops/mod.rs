@@ -14,6 +14,7 @@ pub mod norm;
 mod operators;
 pub mod pointwise;
 pub mod reduce;
+pub mod rope;
 pub mod select;
 pub mod softmax;
 

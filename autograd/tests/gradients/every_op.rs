@@ -3,8 +3,8 @@
 
 use crate::prove::ops_checked_by;
 use crate::{
-    arithmetic, attention, dropout, gather, layout, linear, loss, matmul, norm, pointwise, reduce, select,
-    softmax,
+    arithmetic, attention, dropout, gather, layout, linear, loss, matmul, norm, pointwise, reduce, rope,
+    select, softmax,
 };
 use std::collections::BTreeSet;
 use std::fs;
@@ -42,6 +42,7 @@ const PROVEN: &[(Property, &[&str])] = &[
         norm::layer_norm_and_rms_norm_have_the_right_gradient_with_and_without_weight_and_bias,
         &["layer_norm", "rms_norm"],
     ),
+    (rope::rotary_positions_have_the_right_gradient, &["rope"]),
     (dropout::dropout_has_the_gradient_of_its_mask, &["dropout"]),
     (
         dropout::detach_is_a_constant_in_reverse_and_forward_mode_and_only_differences_see_through_it,

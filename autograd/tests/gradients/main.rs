@@ -26,5 +26,6 @@ mod norm;
 mod pointwise;
 mod prove;
 mod reduce;
+mod rope;
 mod select;
 mod softmax;

@@ -4,7 +4,7 @@ use super::nodes::{NodeReport, missing};
 use super::reference::{self, Expected};
 use super::subject::{Recorded, Subject};
 use crate::data::batches::Batch;
-use crate::model::{Decoder, LayerNorm};
+use crate::model::{Decoder, ModelConfig, NormKind};
 use autograd::gradcheck::NodeCheck;
 use autograd::{Node, Tape, Tensor};
 use serde::Serialize;
@@ -153,25 +153,28 @@ pub fn attention(tape: &Tape<f64>) -> Claim {
     Claim { ok: worst <= 1e-12 && rows > 0, worst, words }
 }
 
-/// A norm's rows have mean 0 and variance σ²/(σ² + ε) before the weight.
-pub fn norms(tape: &Tape<f64>) -> Claim {
+/// A norm's rows have variance (of an RMS norm: mean square) σ²/(σ² + ε) before the weight, and mean 0.
+pub fn norms(tape: &Tape<f64>, config: &ModelConfig) -> Claim {
     let nodes = tape.nodes();
     let is_norm =
         |node: &&Node<f64>| node.op_name() == "div" && tape.scope_name(node.scope).ends_with("norm");
+    let centred = config.design.norm == NormKind::Layer;
     let mut worst: f64 = 0.0;
     let mut rows = 0;
     for node in nodes.iter().filter(is_norm) {
         let (d, deviation) = (node.value.shape()[2], &nodes[node.inputs[1] as usize].value);
         for (row, deviation) in node.value.data().chunks(d).zip(deviation.data()) {
-            let mean = row.iter().sum::<f64>() / d as f64;
-            let variance = row.iter().map(|x| x * x).sum::<f64>() / d as f64;
-            let ought = 1.0 - LayerNorm::EPS / (deviation * deviation);
-            worst = largest(worst, mean.abs().max((variance - ought).abs()));
+            let mean = if centred { row.iter().sum::<f64>() / d as f64 } else { 0.0 };
+            let square = row.iter().map(|x| x * x).sum::<f64>() / d as f64;
+            let ought = 1.0 - config.design.norm_eps / (deviation * deviation);
+            worst = largest(worst, mean.abs().max((square - ought).abs()));
             rows += 1;
         }
     }
-    let words = format!("{rows} rows of norms: mean 0, variance σ²/(σ² + ε)");
-    Claim { ok: worst <= 1e-9 && rows > 0, worst, words }
+    let what = if centred { "mean 0, variance" } else { "mean square" };
+    Claim {
+        ok: worst <= 1e-9 && rows > 0, worst, words: format!("{rows} rows of norms: {what} σ²/(σ² + ε)")
+    }
 }
 
 /// Dropout keeps the expectation, and lets the gradient through what it keeps.

@@ -146,7 +146,7 @@ pub fn run(subject: &Subject, derivatives: usize, threads: usize) -> Report {
         decoder: claims::decoder(subject, &on_fused),
         targets: claims::targets(&subject.batch),
         attention: claims::attention(textbook),
-        norms: claims::norms(textbook),
+        norms: claims::norms(textbook, &subject.model.config),
         dropout: claims::dropout(&tapes.dropout.1),
         first_broken: tapes.first_broken(),
     };

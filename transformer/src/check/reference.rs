@@ -1,13 +1,14 @@
-//! GPT-2 once more, from the formulas, by loops and indices: what the value of each step ought to be.
+//! The model once more, from the formulas, by loops and indices: what the value of each step ought to be.
 //!
 //! A gradient check asks whether the vjp is that of the forward rule; a forward rule that is another function than the
 //! one that was meant passes it. So the values are computed a second time, with no op, no kernel and no tensor of
 //! `autograd`, and every step of the textbook composition is held against them.
 //!
-//! Radford et al. 2019, §2.3; Vaswani et al. 2017, §3.2; Ba et al. 2016; Hendrycks & Gimpel 2016 (gelu).
+//! Radford et al. 2019, §2.3; Vaswani et al. 2017, §3.2; Ba et al. 2016; Hendrycks & Gimpel 2016 (gelu). The parts of a
+//! Llama: Su et al. 2021 (RoPE), Zhang & Sennrich 2019 (RMS norm), Shazeer 2020 (SwiGLU), Ainslie et al. 2023 (shared keys).
 
-use crate::model::{Block, Gpt, LayerNorm, Linear};
-use autograd::Tensor;
+use crate::model::{Activation, Block, Gpt, Linear, Mlp, Norm, NormKind};
+use autograd::{Float, Tensor};
 use std::f64::consts::PI;
 
 /// What one op of the textbook composition ought to return.
@@ -31,18 +32,24 @@ pub fn reference(
     [b, n]: [usize; 2],
     after: &[usize],
 ) -> Vec<Expected> {
-    let (d, v, h) = (model.config.n_embd, model.config.vocab_size, model.config.n_head);
-    let mut steps = Steps { list: Vec::new(), scope: "embedding".into(), b, n, d, h };
+    let (d, v, h, h_kv) =
+        (model.config.n_embd, model.config.vocab_size, model.config.n_head, model.config.n_kv_head());
+    let mut steps = Steps { list: Vec::new(), scope: "embedding".into(), b, n, d, h, h_kv };
     let row = |table: &Tensor<f64>, row: usize| table.data()[row * d..][..d].to_vec();
     let token = steps.put("gather", tokens.iter().flat_map(|&token| row(&model.wte, token)).collect());
-    let position = steps.put("gather", (0..n).flat_map(|i| row(&model.wpe, i)).collect());
-    let mut x = steps.put("add", (0..b * n * d).map(|i| token[i] + position[i % (n * d)]).collect());
+    let mut x = match &model.wpe {
+        None => token,
+        Some(wpe) => {
+            let position = steps.put("gather", (0..n).flat_map(|i| row(wpe, i)).collect());
+            steps.put("add", (0..b * n * d).map(|i| token[i] + position[i % (n * d)]).collect())
+        }
+    };
     for (i, block) in model.blocks.iter().enumerate() {
         x = steps.block(&format!("blocks.{i}"), block, &x);
     }
     let x = steps.norm("head", &model.norm, &x);
     steps.scope = "head".into();
-    let logits = steps.put("matmul_tb", rows(&x, d, v, |x, j| dot(x, &model.wte.data()[j * d..][..d])));
+    let logits = steps.put("matmul_tb", rows(&x, d, v, |x, j| dot(x, &model.head().data()[j * d..][..d])));
 
     steps.scope = "loss".into();
     let ln_p = steps.put(
@@ -75,6 +82,7 @@ struct Steps {
     n: usize,
     d: usize,
     h: usize,
+    h_kv: usize,
 }
 
 impl Steps {
@@ -89,6 +97,10 @@ impl Steps {
         let normal = self.norm(scope, &block.norm_1, x);
         self.scope = format!("{scope}.attention");
         let qkv = self.linear(&block.attention.qkv, &normal);
+        let qkv = match block.attention.rope {
+            Some(base) => self.rope(&qkv, base),
+            None => qkv,
+        };
         let heard = self.attention(&qkv);
         let heard = self.linear(&block.attention.projection, &heard);
         self.scope = scope.to_owned();
@@ -96,22 +108,47 @@ impl Steps {
 
         let normal = self.norm(scope, &block.norm_2, &x);
         self.scope = format!("{scope}.mlp");
-        let hidden = self.linear(&block.mlp.up, &normal);
-        let hidden = self.put("gelu", hidden.iter().map(|&x| gelu(x)).collect());
+        let hidden = self.hidden(&block.mlp, &normal);
         let thought = self.linear(&block.mlp.down, &hidden);
         self.scope = scope.to_owned();
         self.put("add", add(&x, &thought))
     }
 
-    /// (x − mean)/√(variance + ε)·w + b, row by row: `[b, n, d] → [b, n, d]`
-    fn norm(&mut self, scope: &str, norm: &LayerNorm<Tensor<f64>>, x: &[f64]) -> Vec<f64> {
+    /// f(x·W_up + b_up), or silu(x·W_gate)·(x·W_up): `[b, n, d] → [b, n, 4d]`
+    fn hidden(&mut self, mlp: &Mlp<Tensor<f64>>, x: &[f64]) -> Vec<f64> {
+        let (name, f): (_, fn(f64) -> f64) = match mlp.activation {
+            Activation::Gelu => ("gelu", gelu),
+            Activation::GeluErf => ("gelu_erf", |x| 0.5 * x * (1.0 + Float::erf(x / 2f64.sqrt()))),
+            Activation::Relu => ("relu", |x| x.max(0.0)),
+            Activation::Swiglu => ("silu", |x| x / (1.0 + (-x).exp())),
+        };
+        let first = self.linear(mlp.gate.as_ref().unwrap_or(&mlp.up), x);
+        let active = self.put(name, first.into_iter().map(f).collect());
+        if mlp.gate.is_none() {
+            return active;
+        }
+        let up = self.linear(&mlp.up, x);
+        self.put("mul", active.iter().zip(&up).map(|(gate, up)| gate * up).collect())
+    }
+
+    /// (x − mean)/√(variance + ε)·w + b, or x/√(mean square + ε)·w, row by row: `[b, n, d] → [b, n, d]`
+    fn norm(&mut self, scope: &str, norm: &Norm<Tensor<f64>>, x: &[f64]) -> Vec<f64> {
         self.scope = format!("{scope}.norm");
         let (d, w) = (self.d, norm.weight.data());
         let mean_of = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
-        self.put("mean", x.chunks(d).map(mean_of).collect());
-        let centred = self.put("sub", by_rows(x, d, |x| x.iter().map(|y| y - mean_of(x)).collect()));
-        let variance = self.put("var", centred.chunks(d).map(|x| dot(x, x) / d as f64).collect());
-        let more = self.put("affine", variance.iter().map(|variance| variance + LayerNorm::EPS).collect());
+        let (centred, variance) = match norm.kind {
+            NormKind::Layer => {
+                self.put("mean", x.chunks(d).map(mean_of).collect());
+                let centred = self.put("sub", by_rows(x, d, |x| x.iter().map(|y| y - mean_of(x)).collect()));
+                let variance = self.put("var", centred.chunks(d).map(|x| dot(x, x) / d as f64).collect());
+                (centred, variance)
+            }
+            NormKind::Rms => {
+                self.put("mul", x.iter().map(|x| x * x).collect());
+                (x.to_vec(), self.put("mean", x.chunks(d).map(|x| dot(x, x) / d as f64).collect()))
+            }
+        };
+        let more = self.put("affine", variance.iter().map(|variance| variance + norm.eps).collect());
         let deviation = self.put("sqrt", more.iter().map(|x| x.sqrt()).collect());
         let normal = self.put("div", (0..x.len()).map(|i| centred[i] / deviation[i / d]).collect());
         let scaled = self.put("mul", (0..x.len()).map(|i| normal[i] * w[i % d]).collect());
@@ -137,18 +174,55 @@ impl Steps {
         }
     }
 
-    /// softmax(q·kᵀ/√e + mask)·v for every head: `[b, n, 3d] → [b, n, d]`
-    fn attention(&mut self, qkv: &[f64]) -> Vec<f64> {
-        let &mut Steps { b, n, d, h, .. } = self;
-        let e = d / h;
-        // Entry [b, h, n, e] of q, k or v, which lie side by side as [b, n, 3, h, e].
-        let entry = |part: usize, i: usize| {
-            let (column, token, head, row) = (i % e, i / e % n, i / (e * n) % h, i / (e * n * h));
-            qkv[(row * n + token) * 3 * d + part * d + head * e + column]
+    /// Every pair (x[i], x[i + e/2]) of each query and key turned by the angle position·base^(−2i/e).
+    fn rope(&mut self, qkv: &[f64], base: f64) -> Vec<f64> {
+        let &mut Steps { b, n, d, h, h_kv, .. } = self;
+        let (e, heads) = (d / h, h + h_kv);
+        let width = (h + 2 * h_kv) * e;
+        // The pairs of [b, n, heads, e/2]: where its first number is, and the angle.
+        let pairs: Vec<(usize, f64)> = (0..b * n * heads * e / 2)
+            .map(|i| {
+                let (pair, head, row) = (i % (e / 2), i / (e / 2) % heads, i / (e / 2 * heads));
+                let angle = (row % n) as f64 * base.powf(-2.0 * pair as f64 / e as f64);
+                (row * width + head * e + pair, angle)
+            })
+            .collect();
+        let mut product = |second: bool, f: fn(f64) -> f64| {
+            let at = if second { e / 2 } else { 0 };
+            self.put("mul", pairs.iter().map(|&(i, angle)| qkv[i + at] * f(angle)).collect())
         };
-        let heads = |part: usize| (0..b * n * d).map(|i| entry(part, i)).collect();
-        let (q, k, v) =
-            (self.put("permute", heads(0)), self.put("permute", heads(1)), self.put("permute", heads(2)));
+        let (x1_cos, x2_sin) = (product(false, f64::cos), product(true, f64::sin));
+        let (x2_cos, x1_sin) = (product(true, f64::cos), product(false, f64::sin));
+        let y1 = self.put("sub", x1_cos.iter().zip(&x2_sin).map(|(a, b)| a - b).collect());
+        let y2 = self.put("add", add(&x2_cos, &x1_sin));
+        let mut turned = qkv.to_vec();
+        for (&(i, _), (y1, y2)) in pairs.iter().zip(y1.iter().zip(&y2)) {
+            (turned[i], turned[i + e / 2]) = (*y1, *y2);
+        }
+        turned
+    }
+
+    /// softmax(q·kᵀ/√e + mask)·v for every head: `[b, n, (h + 2·h_kv)·e] → [b, n, h·e]`
+    fn attention(&mut self, qkv: &[f64]) -> Vec<f64> {
+        let &mut Steps { b, n, d, h, h_kv, .. } = self;
+        let e = d / h;
+        // Entry [b, heads, n, e] of q, k or v, which lie side by side in a row, each `from` a head on.
+        let entry = |from: usize, heads: usize, i: usize| {
+            let (column, token, head, row) = (i % e, i / e % n, i / (e * n) % heads, i / (e * n * heads));
+            qkv[(row * n + token) * (h + 2 * h_kv) * e + (from + head) * e + column]
+        };
+        let part =
+            |from: usize, heads: usize| (0..b * n * heads * e).map(|i| entry(from, heads, i)).collect();
+        let (q, k, v) = (
+            self.put("permute", part(0, h)),
+            self.put("permute", part(h, h_kv)),
+            self.put("permute", part(h + h_kv, h_kv)),
+        );
+        // Each head of keys and values serves h/h_kv queries: [b, h_kv, n, e] → [b, h, n, e].
+        let served = |x: &[f64]| -> Vec<f64> {
+            x.chunks(n * e).flat_map(|head| std::iter::repeat_n(head, h / h_kv).flatten().copied()).collect()
+        };
+        let (k, v) = (served(&k), served(&v));
 
         let per_head = |i: usize| (i / (n * n), i / n % n, i % n); // of [b·h, n, n]
         let scores = self.put(

@@ -3,7 +3,7 @@
 use super::*;
 use crate::data::batches::Batch;
 use crate::data::dataset::Tokens;
-use crate::model::{Gpt, ModelConfig};
+use crate::model::{Gpt, ModelConfig, every_design};
 use crate::random::{Purpose, generator, unit};
 use autograd::Tensor;
 
@@ -18,8 +18,12 @@ fn subject(bias: bool, plant: Option<&'static Plant>) -> Subject {
         bias,
         ..ModelConfig::default()
     };
+    subject_of(&config, plant)
+}
+
+fn subject_of(config: &ModelConfig, plant: Option<&'static Plant>) -> Subject {
     let mut random = generator(1, Purpose::Initialisation);
-    let mut model = Gpt::init(&config, 4);
+    let mut model = Gpt::init(config, 4);
     for parameter in model.parameters_mut() {
         *parameter = Tensor::from_fn(parameter.shape(), |_| 1.4 * unit(&mut random) - 0.5);
     }
@@ -38,6 +42,17 @@ fn without_a_bug_all_of_it_holds_with_biases_and_without() {
         assert!(report.ok, "{report:#?}");
         assert_eq!(report.causality.worst, 0.0);
         assert_eq!(report.causality.pairs, 2 * 15);
+    }
+}
+
+#[test]
+fn whatever_the_design_every_step_has_the_value_of_its_formula_and_every_op_its_vjp() {
+    for config in every_design(8, 6, 9) {
+        let report = run(&subject_of(&config, None), 2, 2);
+        for claim in [&report.values, &report.rules, &report.fused, &report.decoder, &report.norms] {
+            assert!(claim.ok, "{:?}: {}", config.design, claim.words);
+        }
+        assert!(report.causality.ok, "{:?}", config.design);
     }
 }
 

@@ -6,8 +6,9 @@ use super::use_threads;
 use crate::cli::size;
 use crate::data::batches::in_order;
 use crate::data::dataset::Dataset;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::run_dir::{RunDir, Weights};
+use crate::train::config::TrainConfig;
 use crate::train::load_model;
 use crate::train::trainer::mean_loss;
 use clap::Args;
@@ -49,7 +50,16 @@ pub fn run(flags: &Flags) -> Result<()> {
     let run = RunDir::open(&flags.from)?;
     let (config, tokenizer) = run.description()?;
     let model = load_model(&run.weights(flags.weights)?, &config)?;
-    let trained = run.trainer_state()?.config;
+    let trained = match run.is_imported() {
+        false => run.trainer_state()?.config,
+        true if flags.data.is_some() => TrainConfig::default(),
+        true => {
+            return Err(Error::new("an imported model has no text of its own to be measured on")
+                .in_file(&flags.from)
+                .at("--data")
+                .way_out("name a text by --data FILE"));
+        }
+    };
     let dataset = Dataset::new(&text_at(flags.data.as_deref(), &trained)?, &tokenizer, config.block_size)?;
     let batch_size = flags.batch_size.unwrap_or(trained.batch_size);
     let loss = mean_loss(&model, in_order(&dataset.validation, batch_size, config.block_size));

@@ -3,6 +3,8 @@
 pub mod bench;
 pub mod check;
 pub mod eval;
+pub mod export;
+pub mod import;
 pub mod sample;
 mod screen;
 mod text;

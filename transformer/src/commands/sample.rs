@@ -72,7 +72,12 @@ pub fn run(flags: &Flags) -> Result<()> {
     if prompt.is_empty() {
         return Err(Error::new("a text begins with at least one character").at("--start"));
     }
-    let sampling = Sampling { temperature: flags.temperature, top_k: Some(flags.top_k), top_p: flags.top_p };
+    let sampling = Sampling {
+        temperature: flags.temperature,
+        top_k: Some(flags.top_k),
+        top_p: flags.top_p,
+        known: Some(tokenizer.vocab_size()),
+    };
     let mut random = generator(flags.seed, Purpose::Sampling);
     let mut out = std::io::stdout();
     for _ in 0..flags.num_samples {

@@ -14,45 +14,66 @@ use autograd::{Float, Tensor, Var};
 
 /// Causal multi-head self-attention.
 pub struct Attention<P> {
-    /// W_q, W_k, W_v side by side: `[d, 3d]`
+    /// W_q, W_k, W_v side by side: `[d, 3d]`; narrower where queries share keys and values: `[d, (h + 2·h_kv)·e]`
     pub qkv: Linear<P>,
     /// The heads' answers, brought together: `[d, d]`
     pub projection: Linear<P>,
-    /// How many heads, h.
+    /// How many heads of queries, h.
     pub n_head: usize,
+    /// How many heads of keys and values, h_kv; each serves h/h_kv queries (Ainslie et al. 2023).
+    pub n_kv_head: usize,
+    /// RoPE's base, where queries and keys are turned by their positions (Su et al. 2021).
+    pub rope: Option<f64>,
 }
 
 impl<'t, T: Float> Attention<Var<'t, T>> {
     /// `[b, n, d] → [b, n, d]`
     pub fn forward(&self, x: Var<'t, T>, pass: &Pass) -> Var<'t, T> {
         let _scope = x.tape().scope("attention");
-        let qkv = self.qkv.forward(x, pass).axes("b n 3d");
+        let qkv = self.turned(self.qkv.forward(x, pass).axes("b n 3d"), pass);
         let y = match pass.textbook || pass.drops() {
-            true => attention(qkv, self.n_head, pass).axes("b n d"),
-            false => qkv.causal_attention(self.n_head, self.n_head).axes("b n d"),
+            true => attention(qkv, self.n_head, self.n_kv_head, pass).axes("b n d"),
+            false => qkv.causal_attention(self.n_head, self.n_kv_head).axes("b n d"),
         };
         pass.dropout(self.projection.forward(y, pass).axes("b n d"))
     }
+
+    /// Queries and keys turned by their positions, if this model tells positions in that way.
+    fn turned(&self, qkv: Var<'t, T>, pass: &Pass) -> Var<'t, T> {
+        let Some(base) = self.rope else { return qkv };
+        let (heads, e) = (self.n_head + self.n_kv_head, qkv.shape()[2] / (self.n_head + 2 * self.n_kv_head));
+        match pass.textbook {
+            true => qkv.rope_textbook(heads, e, base).axes("b n 3d"),
+            false => qkv.rope(heads, e, base).axes("b n 3d"),
+        }
+    }
 }
 
-/// softmax(q·kᵀ/√d_head)·v for every head, as the textbook writes it; with dropout on the weights, which the fused
-/// op does not have.
-fn attention<'t, T: Float>(qkv: Var<'t, T>, n_head: usize, pass: &Pass) -> Var<'t, T> {
-    let [b, n, d3] = qkv.shape()[..] else { panic!("attention takes [b, n, 3d], not {}", qkv.shape()) };
-    let (d, d_head) = (d3 / 3, d3 / 3 / n_head);
-    let heads = |part: usize| {
-        let part = qkv.slice(-1, part * d..(part + 1) * d).axes("b n d");
-        let part = part.reshape([b, n, n_head, d_head]).axes("b n h e");
-        part.permute(&[0, 2, 1, 3]).axes("b h n e")
+/// softmax(q·kᵀ/√e)·v for every head of e numbers, as the textbook writes it; with dropout on the weights, which the
+/// fused op does not have.
+fn attention<'t, T: Float>(qkv: Var<'t, T>, n_head: usize, n_kv_head: usize, pass: &Pass) -> Var<'t, T> {
+    let [b, n, width] = qkv.shape()[..] else { panic!("attention takes [b, n, 3d], not {}", qkv.shape()) };
+    let e = width / (n_head + 2 * n_kv_head);
+    let heads = |from: usize, number: usize| {
+        let part = qkv.slice(-1, from * e..(from + number) * e).axes("b n d");
+        let part = part.reshape([b, n, number, e]).axes("b n h e");
+        let part = part.permute(&[0, 2, 1, 3]).axes("b h n e");
+        if number == n_head { part } else { repeat(part, n_head / number).axes("b h n e") }
     };
-    let (q, k, v) = (heads(0), heads(1), heads(2));
+    let (q, k, v) = (heads(0, n_head), heads(n_head, n_kv_head), heads(n_head + n_kv_head, n_kv_head));
 
-    let scores = q.matmul_tb(k).axes("b h n m").scale(1.0 / (d_head as f64).sqrt()).axes("b h n m");
+    let scores = q.matmul_tb(k).axes("b h n m").scale(1.0 / (e as f64).sqrt()).axes("b h n m");
     let visible = scores.masked_fill(&future(n), f64::NEG_INFINITY).axes("b h n m");
     let weights = pass.dropout(visible.softmax(-1).axes("b h n m"));
     let y = weights.matmul(v).axes("b h n e");
 
-    y.permute(&[0, 2, 1, 3]).axes("b n h e").reshape([b, n, d])
+    y.permute(&[0, 2, 1, 3]).axes("b n h e").reshape([b, n, n_head * e])
+}
+
+/// Each head `times` times in a row, for the queries that share it: `[b, h_kv, n, e] → [b, h, n, e]`
+fn repeat<T: Float>(heads: Var<'_, T>, times: usize) -> Var<'_, T> {
+    let [b, h_kv, n, e] = heads.shape()[..] else { unreachable!("heads have four axes") };
+    heads.unsqueeze(2).broadcast_to([b, h_kv, times, n, e]).reshape([b, h_kv * times, n, e])
 }
 
 /// 1 where the key comes after the query, which must not look there: the upper triangle. `[n, n]`
@@ -67,6 +88,8 @@ impl<P> Attention<P> {
             qkv: self.qkv.map(&format!("{name}.c_attn"), f),
             projection: self.projection.map(&format!("{name}.c_proj"), f),
             n_head: self.n_head,
+            n_kv_head: self.n_kv_head,
+            rope: self.rope,
         }
     }
 

@@ -1,16 +1,16 @@
 //! One layer of the Transformer: tokens talk, then each thinks; both add to what runs through.
 
-use super::{Attention, LayerNorm, Mlp, Pass};
+use super::{Attention, Mlp, Norm, Pass};
 use autograd::{Float, Var};
 
 /// A pre-norm block: `[b, n, d] → [b, n, d]`, N of them in a row.
 pub struct Block<P> {
     /// Before the attention.
-    pub norm_1: LayerNorm<P>,
+    pub norm_1: Norm<P>,
     /// Tokens talk.
     pub attention: Attention<P>,
     /// Before the MLP.
-    pub norm_2: LayerNorm<P>,
+    pub norm_2: Norm<P>,
     /// Each thinks.
     pub mlp: Mlp<P>,
 }

@@ -1,5 +1,6 @@
 //! The sizes of a model.
 
+use super::Design;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +21,13 @@ pub struct ModelConfig {
     pub bias: bool,
     /// Probability with which dropout sets an activation to 0 in training.
     pub dropout: f64,
+    /// What stands in the place of GPT-2's parts.
+    #[serde(default)]
+    pub design: Design,
 }
+
+/// No size is larger: a product of two of them is a number of bytes that can be counted.
+const LARGEST: usize = 1 << 30;
 
 impl Default for ModelConfig {
     /// nanoGPT's defaults: the shape of GPT-2 (124 million parameters), without biases.
@@ -33,6 +40,7 @@ impl Default for ModelConfig {
             vocab_size: 50257,
             bias: false,
             dropout: 0.0,
+            design: Design::default(),
         }
     }
 }
@@ -49,9 +57,15 @@ impl ModelConfig {
             ("n_embd", self.n_embd),
             ("block_size", self.block_size),
             ("vocab_size", self.vocab_size),
+            ("n_inner", self.design.n_inner.unwrap_or(1)),
         ] {
             if size == 0 {
                 return Err(Error::new("0 is too small").at(field).way_out("give a whole number from 1 on"));
+            }
+            if size > LARGEST {
+                return Err(Error::new(format!("{size} is too large"))
+                    .at(field)
+                    .way_out(format!("give at most {LARGEST}")));
             }
         }
         if !self.n_embd.is_multiple_of(self.n_head) {
@@ -69,7 +83,7 @@ impl ModelConfig {
                 .at("dropout")
                 .way_out("give a number from 0 (nothing is dropped) to 0.9"));
         }
-        Ok(())
+        self.validate_design()
     }
 
     /// The width of one attention head.
@@ -99,6 +113,7 @@ mod tests {
             ("n_embd", ModelConfig { n_embd: 0, ..base() }),
             ("block_size", ModelConfig { block_size: 0, ..base() }),
             ("vocab_size", ModelConfig { vocab_size: 0, ..base() }),
+            ("vocab_size", ModelConfig { vocab_size: usize::MAX, ..base() }),
             ("dropout", ModelConfig { dropout: 1.0, ..base() }),
             ("dropout", ModelConfig { dropout: f64::NAN, ..base() }),
         ] {

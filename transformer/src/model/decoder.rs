@@ -9,16 +9,18 @@
 //! [`Gpt::logits`](super::Gpt::logits), which computes all rows at once; a test compares them. There is no tape here:
 //! nothing will be walked back.
 
-use super::{Gpt, LayerNorm, Linear};
+use super::{Activation, Attention, Gpt, Linear, Mlp, Norm, NormKind};
+use autograd::kernels::rope::{turn, turns};
 use autograd::kernels::simd::vectorize;
-use autograd::kernels::{MatMul, norm};
+use autograd::kernels::{MatMul, norm, pointwise};
+use autograd::ops::pointwise::{GeluErf, Pointwise, Relu, Silu};
 use autograd::{Float, Tensor};
 
 /// Writes several texts side by side, a token of each at a time.
 pub struct Decoder<'m, T: Float> {
     model: &'m Gpt<Tensor<T>>,
     rows: usize,
-    /// For each layer the keys and values of all texts, `[rows, block_size, 2·d]`.
+    /// For each layer the keys and values of all texts, `[rows, block_size, 2·h_kv·e]`.
     cache: Vec<Vec<T>>,
     length: usize,
 }
@@ -26,7 +28,8 @@ pub struct Decoder<'m, T: Float> {
 impl<'m, T: Float> Decoder<'m, T> {
     /// For `rows` texts that have no token yet.
     pub fn new(model: &'m Gpt<Tensor<T>>, rows: usize) -> Self {
-        let size = rows * model.config.block_size * 2 * model.config.n_embd;
+        let config = &model.config;
+        let size = rows * config.block_size * 2 * config.n_kv_head() * config.head_size();
         let cache = model.blocks.iter().map(|_| vec![T::ZERO; size]).collect();
         Decoder { model, rows, cache, length: 0 }
     }
@@ -53,60 +56,85 @@ impl<'m, T: Float> Decoder<'m, T> {
         let (d, at) = (config.n_embd, self.length);
         let mut x = vec![T::ZERO; self.rows * d]; // [rows, d]
         for (x, &token) in x.chunks_exact_mut(d).zip(tokens) {
-            let (meaning, position) = (&model.wte.data()[token * d..][..d], &model.wpe.data()[at * d..][..d]);
-            x.iter_mut().zip(meaning).zip(position).for_each(|((x, &m), &p)| *x = m + p);
+            x.copy_from_slice(&model.wte.data()[token * d..][..d]);
+            if let Some(wpe) = &model.wpe {
+                add(x, &wpe.data()[at * d..][..d]);
+            }
         }
         for (block, cache) in model.blocks.iter().zip(&mut self.cache) {
-            let qkv = linear(&block.attention.qkv, &layer_norm(&block.norm_1, &x));
-            let heard = attend(&qkv, cache, at, config.block_size, d, config.n_head);
+            let mut qkv = linear(&block.attention.qkv, &normalised(&block.norm_1, &x));
+            let heard = attend(&block.attention, &mut qkv, cache, at, self.rows);
             add(&mut x, &linear(&block.attention.projection, &heard));
-            let hidden = linear(&block.mlp.up, &layer_norm(&block.norm_2, &x));
-            let mut active = vec![T::ZERO; hidden.len()];
-            T::gelu_slice(&hidden, &mut active);
-            add(&mut x, &linear(&block.mlp.down, &active));
+            let hidden = think(&block.mlp, &normalised(&block.norm_2, &x));
+            add(&mut x, &linear(&block.mlp.down, &hidden));
         }
         self.length += 1;
-        let x = layer_norm(&model.norm, &x);
+        let x = normalised(&model.norm, &x);
         let mut logits = vec![T::ZERO; self.rows * config.vocab_size];
         let plan = MatMul::new(self.rows, d, config.vocab_size).transpose_b(true);
-        T::matmul(&plan, &x, model.wte.data(), &mut logits);
+        T::matmul(&plan, &x, model.head().data(), &mut logits);
         logits
     }
 }
 
-/// Keeps k and v of the new token of each text and lets its q look at all that are kept: `[rows, 3d] → [rows, d]`.
+/// Keeps k and v of the new token of each text, which is at position `at`, and lets its q look at all that are kept:
+/// `[rows, (h + 2·h_kv)·e] → [rows, h·e]`.
 fn attend<T: Float>(
-    qkv: &[T],
+    attention: &Attention<Tensor<T>>,
+    qkv: &mut [T],
     cache: &mut [T],
     at: usize,
-    context: usize,
-    d: usize,
-    n_head: usize,
+    rows: usize,
 ) -> Vec<T> {
-    let e = d / n_head;
+    let &Attention { n_head: h, n_kv_head: h_kv, rope, .. } = attention;
+    let width = qkv.len() / rows;
+    let e = width / (h + 2 * h_kv);
+    if let Some(base) = rope {
+        let turns = turns(at, 1, e, base);
+        qkv.chunks_exact_mut(width)
+            .for_each(|row| turn(&mut row[..(h + h_kv) * e], turns.data().as_chunks().0));
+    }
     let scale = T::ONE / T::from_f64(e as f64).sqrt();
-    let mut heard = vec![T::ZERO; qkv.len() / 3];
+    let mut heard = vec![T::ZERO; rows * h * e];
     let mut weights = vec![T::ZERO; at + 1];
-    let texts = qkv.chunks_exact(3 * d).zip(cache.chunks_exact_mut(context * 2 * d));
-    for ((qkv, cache), heard) in texts.zip(heard.chunks_exact_mut(d)) {
-        cache[at * 2 * d..][..2 * d].copy_from_slice(&qkv[d..]);
-        for head in 0..n_head {
+    let texts = qkv.chunks_exact(width).zip(cache.chunks_exact_mut(cache.len() / rows));
+    for ((qkv, cache), heard) in texts.zip(heard.chunks_exact_mut(h * e)) {
+        let kept = 2 * h_kv * e; // of each token: its keys, then its values
+        cache[at * kept..][..kept].copy_from_slice(&qkv[h * e..]);
+        for head in 0..h {
             let columns = head * e..(head + 1) * e;
+            let shared = head / (h / h_kv) * e;
             let q = &qkv[columns.clone()];
-            for (weight, kv) in weights.iter_mut().zip(cache.chunks_exact(2 * d)) {
-                *weight = dot(q, &kv[columns.clone()]);
+            for (weight, kv) in weights.iter_mut().zip(cache.chunks_exact(kept)) {
+                *weight = dot(q, &kv[shared..][..e]);
             }
             let largest = weights.iter().fold(weights[0], |most, &x| if x > most { x } else { most });
             T::exp_affine(&mut weights, scale, largest * scale);
             let total: T = weights.iter().copied().sum();
-            for (&weight, kv) in weights.iter().zip(cache.chunks_exact(2 * d)) {
+            for (&weight, kv) in weights.iter().zip(cache.chunks_exact(kept)) {
                 let share = weight / total;
-                let v = &kv[d..][columns.clone()];
+                let v = &kv[h_kv * e + shared..][..e];
                 heard[columns.clone()].iter_mut().zip(v).for_each(|(y, &v)| *y += share * v);
             }
         }
     }
     heard
+}
+
+/// The inside of the MLP: `[rows, d] → [rows, 4d]`.
+fn think<T: Float>(mlp: &Mlp<Tensor<T>>, x: &[T]) -> Vec<T> {
+    let up = linear(&mlp.up, x);
+    let mut y = vec![T::ZERO; up.len()];
+    match (mlp.activation, &mlp.gate) {
+        (Activation::Gelu, _) => T::gelu_slice(&up, &mut y),
+        (Activation::GeluErf, _) => GeluErf.f_slice(&up, &mut y),
+        (Activation::Relu, _) => Relu.f_slice(&up, &mut y),
+        (Activation::Swiglu, gate) => {
+            let gate = linear(gate.as_ref().expect("swiglu has a gate"), x);
+            pointwise::zip(&gate, &up, &mut y, |gate, up| Silu.f(gate) * up);
+        }
+    }
+    y
 }
 
 fn dot<T: Float>(a: &[T], b: &[T]) -> T {
@@ -125,10 +153,13 @@ fn linear<T: Float>(layer: &Linear<Tensor<T>>, x: &[T]) -> Vec<T> {
     y
 }
 
-fn layer_norm<T: Float>(layer: &LayerNorm<Tensor<T>>, x: &[T]) -> Vec<T> {
+fn normalised<T: Float>(layer: &Norm<Tensor<T>>, x: &[T]) -> Vec<T> {
     let (weight, bias) = (layer.weight.data(), layer.bias.as_ref().map(|bias| bias.data()));
-    let (mut y, mut statistics) = (vec![T::ZERO; x.len()], vec![[T::ZERO; 2]; x.len() / weight.len()]);
-    norm::layer_norm(x, weight, bias, T::from_f64(LayerNorm::EPS), &mut y, &mut statistics);
+    let (mut y, rows, eps) = (vec![T::ZERO; x.len()], x.len() / weight.len(), T::from_f64(layer.eps));
+    match layer.kind {
+        NormKind::Layer => norm::layer_norm(x, weight, bias, eps, &mut y, &mut vec![[T::ZERO; 2]; rows]),
+        NormKind::Rms => norm::rms_norm(x, weight, eps, &mut y, &mut vec![T::ZERO; rows]),
+    }
     y
 }
 
@@ -141,22 +172,13 @@ fn add<T: Float>(x: &mut [T], y: &[T]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ModelConfig, Pass};
+    use super::super::{Pass, every_design};
     use super::*;
     use autograd::Tape;
 
     #[test]
     fn token_by_token_the_logits_are_those_of_the_whole_pass() {
-        for (bias, n_head) in [(true, 2), (false, 4)] {
-            let config = ModelConfig {
-                n_layer: 2,
-                n_head,
-                n_embd: 16,
-                block_size: 9,
-                vocab_size: 11,
-                bias,
-                ..ModelConfig::default()
-            };
+        for config in every_design(16, 9, 11) {
             let model = Gpt::<Tensor<f64>>::init(&config, 3);
             let (rows, n) = (3, 9);
             let tokens: Vec<usize> = (0..rows * n).map(|i| i * 7 % 11).collect();
@@ -167,7 +189,8 @@ mod tests {
                 let column: Vec<usize> = (0..rows).map(|row| tokens[row * n + i]).collect();
                 for (row, logits) in decoder.push(&column).chunks(11).enumerate() {
                     for (v, &logit) in logits.iter().enumerate() {
-                        approx::assert_relative_eq!(logit, whole.at(&[row, i, v]), epsilon = 1e-12);
+                        let expected = whole.at(&[row, i, v]);
+                        assert!((logit - expected).abs() < 1e-12, "{:?}: {logit}, {expected}", config.design);
                     }
                 }
             }

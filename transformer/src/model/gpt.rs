@@ -7,7 +7,7 @@
 //!
 //! The architecture is GPT-2's (Radford et al. 2019), and so are the parameters' names.
 
-use super::{Block, LayerNorm, ModelConfig, Pass};
+use super::{Block, ModelConfig, Norm, Pass};
 use crate::data::batches::Batch;
 use autograd::{Float, Tape, Tensor, Var};
 
@@ -17,12 +17,14 @@ pub struct Gpt<P> {
     pub config: ModelConfig,
     /// What each token means; and, transposed, what each next token looks like: `[v, d]`
     pub wte: P,
-    /// What each position means: `[block_size, d]`
-    pub wpe: P,
+    /// What each position means: `[block_size, d]`; nothing where queries and keys are turned instead.
+    pub wpe: Option<P>,
     /// The N layers.
     pub blocks: Vec<Block<P>>,
     /// Before the head.
-    pub norm: LayerNorm<P>,
+    pub norm: Norm<P>,
+    /// What each next token looks like, if that is not `wte`: `[v, d]`
+    pub head: Option<P>,
 }
 
 impl<'t, T: Float> Gpt<Var<'t, T>> {
@@ -33,7 +35,7 @@ impl<'t, T: Float> Gpt<Var<'t, T>> {
     pub fn logits(&self, tokens: &[usize], shape: [usize; 2], pass: &Pass) -> Var<'t, T> {
         let x = self.hidden(tokens, shape, pass);
         let _scope = x.tape().scope("head");
-        x.matmul_tb(self.wte).axes("b n v")
+        x.matmul_tb(*self.head()).axes("b n v")
     }
 
     /// The last rows of [`logits`](Gpt::logits) alone: tokens `[b, n]` → `[b, v]`.
@@ -43,7 +45,7 @@ impl<'t, T: Float> Gpt<Var<'t, T>> {
     pub fn last_logits(&self, tokens: &[usize], shape: [usize; 2], pass: &Pass) -> Var<'t, T> {
         let x = self.hidden(tokens, shape, pass);
         let last = x.slice(1, shape[1] - 1..shape[1]).reshape([shape[0], self.config.n_embd]); // [b, d]
-        last.matmul_tb(self.wte)
+        last.matmul_tb(*self.head())
     }
 
     /// All layers and the last norm: tokens `[b, n]` → `[b, n, d]`.
@@ -71,9 +73,10 @@ impl<'t, T: Float> Gpt<Var<'t, T>> {
     fn embed(&self, tokens: &[usize], [b, n]: [usize; 2], pass: &Pass) -> Var<'t, T> {
         let _scope = self.wte.tape().scope("embedding");
         assert!(n <= self.config.block_size, "{n} tokens in a context of {}", self.config.block_size);
-        let positions: Vec<usize> = (0..n).collect();
         let token = self.wte.gather(tokens, [b, n]).axes("b n d");
-        let position = self.wpe.gather(&positions, [n]).axes("n d");
+        let Some(wpe) = self.wpe else { return pass.dropout(token) };
+        let positions: Vec<usize> = (0..n).collect();
+        let position = wpe.gather(&positions, [n]).axes("n d");
         pass.dropout((token + position).axes("b n d"))
     }
 }
@@ -96,7 +99,7 @@ impl<P> Gpt<P> {
         Gpt {
             config: self.config.clone(),
             wte: f("transformer.wte.weight", &self.wte),
-            wpe: f("transformer.wpe.weight", &self.wpe),
+            wpe: self.wpe.as_ref().map(|wpe| f("transformer.wpe.weight", wpe)),
             blocks: self
                 .blocks
                 .iter()
@@ -104,7 +107,13 @@ impl<P> Gpt<P> {
                 .map(|(i, block)| block.map(&format!("transformer.h.{i}"), f))
                 .collect(),
             norm: self.norm.map("transformer.ln_f", f),
+            head: self.head.as_ref().map(|head| f("lm_head.weight", head)),
         }
+    }
+
+    /// What each next token looks like: `[v, d]`
+    pub fn head(&self) -> &P {
+        self.head.as_ref().unwrap_or(&self.wte)
     }
 
     /// Every parameter with its name, in the order of [`map`](Gpt::map).
@@ -116,9 +125,11 @@ impl<P> Gpt<P> {
 
     /// Every parameter, to be changed, in the order of [`map`](Gpt::map).
     pub fn parameters_mut(&mut self) -> Vec<&mut P> {
-        let mut list = vec![&mut self.wte, &mut self.wpe];
+        let mut list = vec![&mut self.wte];
+        list.extend(&mut self.wpe);
         list.extend(self.blocks.iter_mut().flat_map(Block::parameters_mut));
         list.extend(self.norm.parameters_mut());
+        list.extend(&mut self.head);
         list
     }
 }

@@ -9,8 +9,10 @@ mod attention;
 mod block;
 mod config;
 mod decoder;
+mod design;
+#[cfg(test)]
+mod design_tests;
 mod gpt;
-mod huggingface;
 mod init;
 mod linear;
 mod mlp;
@@ -21,8 +23,11 @@ pub use attention::Attention;
 pub use block::Block;
 pub use config::ModelConfig;
 pub use decoder::Decoder;
+#[cfg(test)]
+pub(crate) use design::every_design;
+pub use design::{Activation, Design, NormKind, Position};
 pub use gpt::Gpt;
 pub use linear::Linear;
 pub use mlp::Mlp;
-pub use norm::LayerNorm;
+pub use norm::Norm;
 pub use pass::Pass;

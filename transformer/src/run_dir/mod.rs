@@ -9,11 +9,13 @@
 //! | `trainer.json`            | step, random streams, data, configuration: see [`TrainerState`]          |
 //! | `optimizer.safetensors`   | the optimiser's moments                                                  |
 //! | `metrics.jsonl`           | one line of measurements after the other                                 |
+//! | `generation_config.json` … | what an imported model brought along: see [`imported`] |
 //! | `.lock`                   | held by the process that trains here                                     |
 //!
 //! How a checkpoint of several files is saved as one is told in [`checkpoint`].
 
 pub mod checkpoint;
+pub mod imported;
 pub mod metrics;
 
 use crate::data::tokenizer::Tokenizer;
@@ -37,7 +39,19 @@ const METRICS: &str = "metrics.jsonl";
 const LOCK: &str = ".lock";
 
 /// What belongs to a run; `trainer.json` first, for without it the other files are no checkpoint.
-const ALL: [&str; 8] = [TRAINER, CONFIG, TOKENIZER, TOKENIZER_CONFIG, MODEL, BEST, OPTIMIZER, METRICS];
+const ALL: [&str; 11] = [
+    TRAINER,
+    CONFIG,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    MODEL,
+    BEST,
+    OPTIMIZER,
+    METRICS,
+    "special_tokens_map.json",
+    "generation_config.json",
+    "chat_template.jinja",
+];
 
 /// Which weights of a run to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -144,6 +158,10 @@ impl RunDir {
     pub fn write_description(&self, config: &ModelConfig, tokenizer: &Tokenizer) -> Result<()> {
         config.save(&self.file(CONFIG))?;
         tokenizer.save(&self.file(TOKENIZER))?;
+        self.write_tokenizer_config(config)
+    }
+
+    fn write_tokenizer_config(&self, config: &ModelConfig) -> Result<()> {
         let how_to_load = json!({
             "tokenizer_class": "PreTrainedTokenizerFast",
             "model_max_length": config.block_size,
@@ -159,16 +177,7 @@ impl RunDir {
     pub fn description(&self) -> Result<(ModelConfig, Tokenizer)> {
         let config = ModelConfig::load(&self.file(CONFIG))?;
         let tokenizer = Tokenizer::load(&self.file(TOKENIZER))?;
-        if tokenizer.vocab_size() != config.vocab_size {
-            return Err(Error::new(format!(
-                "this tokenizer is of another vocabulary than the model: it has {} tokens, but config.json says \
-                 vocab_size {}",
-                tokenizer.vocab_size(),
-                config.vocab_size
-            ))
-            .in_file(self.file(TOKENIZER))
-            .way_out("use the config.json and the tokenizer.json of one and the same run"));
-        }
+        fits(&tokenizer, &self.file(TOKENIZER), &config, self.is_imported())?;
         Ok((config, tokenizer))
     }
 
@@ -207,6 +216,21 @@ impl RunDir {
     pub fn optimizer(&self) -> Result<TensorFile> {
         TensorFile::open(&self.file(OPTIMIZER))
     }
+}
+
+/// Checks that the model has a row for each token. One that was trained elsewhere may have more: vocabularies are
+/// padded there to round numbers.
+fn fits(tokenizer: &Tokenizer, path: &Path, config: &ModelConfig, may_be_padded: bool) -> Result<()> {
+    let (tokens, rows) = (tokenizer.vocab_size(), config.vocab_size);
+    if tokens == rows || (may_be_padded && tokens < rows) {
+        return Ok(());
+    }
+    Err(Error::new(format!(
+        "this tokenizer is of another vocabulary than the model: it has {tokens} tokens, but config.json says \
+         vocab_size {rows}"
+    ))
+    .in_file(path)
+    .way_out("use the config.json and the tokenizer.json of one and the same run"))
 }
 
 /// Removes a file, if it is there.

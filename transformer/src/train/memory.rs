@@ -10,6 +10,7 @@
 
 use super::config::TrainConfig;
 use crate::error::{Error, Result};
+use crate::model::Activation;
 use std::fs;
 
 /// Checks that the machine has as much memory as the run takes at least, where the system tells how much there is.
@@ -40,9 +41,16 @@ fn at_least(config: &TrainConfig) -> f64 {
     let real = |size: usize| size as f64;
     let model = &config.model;
     let (d, n_layer, v) = (real(model.n_embd), real(model.n_layer), real(model.vocab_size));
-    let parameters = (v + real(model.block_size)) * d + n_layer * 12.0 * d * d;
+    let design = &model.design;
+    let kv = real(design.n_kv_head.unwrap_or(model.n_head)) / real(model.n_head); // per query
+    let (matrices, width) =
+        if design.activation == Activation::Swiglu { (3.0, 8.0 / 3.0) } else { (2.0, 4.0) };
+    let inner = design.n_inner.map_or(width * d, real);
+    let positions = if model.rope().is_some() { 0.0 } else { real(model.block_size) };
+    let tokens_of = if design.tie_word_embeddings { v } else { 2.0 * v };
+    let parameters = (tokens_of + positions) * d + n_layer * d * ((2.0 + 2.0 * kv) * d + matrices * inner);
     let tokens = real(config.batch_size) * real(model.block_size);
-    let activations = tokens * (18.0 * d * n_layer + v);
+    let activations = tokens * (((8.0 + 2.0 * kv) * d + 2.0 * inner) * n_layer + v);
     16.0 * parameters + 4.0 * activations + 16.0 * tokens * real(config.gradient_accumulation_steps)
 }
 

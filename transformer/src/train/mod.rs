@@ -11,4 +11,5 @@ pub mod session;
 pub mod state;
 pub mod trainer;
 
+pub(crate) use saving::named;
 pub use saving::{load_model, load_moments};

@@ -65,15 +65,15 @@ impl Trainer {
 /// # Errors
 /// If a tensor is missing, of another shape, or not expected.
 pub fn load_model(file: &TensorFile, config: &ModelConfig) -> Result<Gpt<Tensor<f32>>> {
-    let shapes = Gpt::<Tensor<f32>>::init(config, 0);
+    let shapes = Gpt::shapes(config, file.names().len()).map_err(|error| error.in_file(file.path()))?;
     let parameters = shapes.parameters();
-    file.check(parameters.iter().map(|(name, tensor)| (name.as_str(), &tensor.shape()[..])))?;
+    file.check(parameters.iter().map(|(name, shape)| (name.as_str(), &shape[..])))?;
     let mut failed = Ok(());
-    let model = shapes.map(&mut |name, tensor: &Tensor<f32>| match file.f32(name, tensor.shape()) {
-        Ok(numbers) => Tensor::new(tensor.shape(), numbers),
+    let model = shapes.map(&mut |name, shape: &Vec<usize>| match file.f32(name, shape) {
+        Ok(numbers) => Tensor::new(&shape[..], numbers),
         Err(error) => {
             failed = Err(error);
-            tensor.clone()
+            Tensor::scalar(0.0)
         }
     });
     failed.map(|()| model)
@@ -99,7 +99,8 @@ pub fn load_moments(file: &TensorFile, model: &Gpt<Tensor<f32>>, step: usize) ->
     Ok(moments)
 }
 
-fn named<'a>(name: &'a str, tensor: &'a Tensor<f32>) -> Named<'a> {
+/// A parameter, to be written.
+pub(crate) fn named<'a>(name: &'a str, tensor: &'a Tensor<f32>) -> Named<'a> {
     Named::f32(name, tensor.shape(), tensor.data())
 }
 

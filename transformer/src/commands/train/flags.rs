@@ -1,5 +1,6 @@
 //! The flags of `train`, under nanoGPT's names.
 
+use super::design::DesignFlags;
 use crate::cli::{count, number, seed, size, truth};
 use crate::data::tokenizer::TokenizerKind;
 use crate::train::config::TrainConfig;
@@ -65,6 +66,10 @@ pub struct Flags {
     #[arg(long, value_name = "P", value_parser = number, help_heading = "Model")]
     pub dropout: Option<f64>,
 
+    /// The parts that replace GPT-2's
+    #[command(flatten, next_help_heading = "Design")]
+    pub design: DesignFlags,
+
     /// Windows in a batch
     #[arg(long, value_name = "N", value_parser = size, help_heading = "Training")]
     pub batch_size: Option<usize>,
@@ -125,6 +130,7 @@ impl Flags {
         set(&mut config.model.block_size, &self.block_size);
         set(&mut config.model.bias, &self.bias);
         set(&mut config.model.dropout, &self.dropout);
+        config.model.design = self.design.apply_to(config.model.design);
         set(&mut config.tokenizer, &self.tokenizer);
         set(&mut config.seed, &self.seed);
         set(&mut config.batch_size, &self.batch_size);

@@ -1,5 +1,6 @@
 //! `train`: from flags to a trained model.
 
+mod design;
 mod flags;
 
 pub use flags::Flags;

@@ -1,10 +1,12 @@
 //! A small GPT-2 computes what PyTorch computes: logits, loss, the gradient of every parameter, AdamW's losses.
 //! The fixture's weights are Hugging Face's GPT2LMHeadModel at float32, its expectations PyTorch's at float64.
 
+mod huggingface;
+
 use autograd::{Tape, Tensor};
 use backstep::{json, relative_error, tensor};
 use transformer::data::batches::Batch;
-use transformer::model::{Gpt, ModelConfig, Pass};
+use transformer::model::{Design, Gpt, ModelConfig, Pass};
 use transformer::train::optimizer::{AdamW, Moments};
 
 const EXPECTED: &str = "gpt2-tiny/expected.safetensors";
@@ -20,6 +22,7 @@ fn model() -> Gpt<Tensor<f64>> {
         vocab_size: size("vocab_size"),
         bias: true,
         dropout: 0.0,
+        design: Design::default(),
     };
     Gpt::<Tensor<f64>>::init(&config, 0).map(&mut |name, _| tensor("gpt2-tiny/model.safetensors", name))
 }

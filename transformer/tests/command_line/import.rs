@@ -1,0 +1,171 @@
+//! `import` and `export`: what they write, and what they refuse.
+
+use super::{Place, refused, transformer};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+impl Place {
+    /// A checkpoint in Hugging Face's format, exported from a run that was trained with these flags.
+    fn checkpoint(&self, flags: &[&str]) -> PathBuf {
+        let output = self.train(&self.text(), &[&["--max_iters=1", "--overwrite"], flags].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let output = self.export(&["--overwrite"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        self.path("checkpoint")
+    }
+
+    fn export(&self, flags: &[&str]) -> Output {
+        let (from, out) = (self.path("run"), self.path("checkpoint"));
+        let [from, out] = [&from, &out].map(|path| path.to_str().expect("a path in UTF-8"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_transformer"));
+        command
+            .args(["export", "--from", from, "--out", out])
+            .args(flags)
+            .output()
+            .expect("a program that starts")
+    }
+
+    fn import(&self, checkpoint: &Path) -> Output {
+        let out = self.path("imported");
+        let output = transformer(&["import", "--overwrite", "--out", out.to_str().unwrap()], checkpoint);
+        assert_eq!(
+            out.exists(),
+            output.status.success(),
+            "a run is made of what is whole, and of nothing else"
+        );
+        output
+    }
+}
+
+/// Changes a text file.
+fn edit(path: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(path).expect("a file");
+    assert!(text.contains(from), "{from} in {text}");
+    fs::write(path, text.replacen(from, to, 1)).expect("a file that can be written");
+}
+
+#[test]
+fn a_model_that_is_exported_and_imported_writes_what_it_wrote_before() {
+    let place = Place::new();
+    for flags in
+        [&["--bias"][..], &["--design=llama", "--n_kv_head=1"], &["--activation=relu", "--n_inner=40"]]
+    {
+        let checkpoint = place.checkpoint(flags);
+        assert!(place.import(&checkpoint).status.success());
+        let wrote = |run: &str| {
+            let flags = ["sample", "--temperature=0", "--num_samples=1", "--start", "the ", "--from"];
+            let output = transformer(&flags, &place.path(run));
+            assert!(output.status.success(), "{output:?}");
+            output.stdout
+        };
+        assert_eq!(wrote("run"), wrote("imported"), "{flags:?}");
+        fs::remove_dir_all(place.path("imported")).expect("a directory");
+    }
+}
+
+#[test]
+fn a_header_that_lies_about_sizes_is_refused_before_anything_is_allocated() {
+    let place = Place::new();
+    let weights = place.checkpoint(&["--bias"]).join("model.safetensors");
+    let whole = fs::read(&weights).expect("weights");
+    let mut longer_header = whole.clone();
+    longer_header[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+    for (bytes, what) in [
+        (longer_header, "its header would be 18446744073709551615 bytes long"),
+        (whole[..whole.len() - 4].to_vec(), "the file is cut off"),
+        ([&whole[..], &[0; 4]].concat(), "longer than its header says"),
+    ] {
+        fs::write(&weights, bytes).expect("a file that can be written");
+        refused(place.import(&place.path("checkpoint")), &["model.safetensors", what, "way out:"]);
+    }
+}
+
+#[test]
+fn tensors_that_overlap_or_are_of_another_size_than_their_shape_are_refused() {
+    let place = Place::new();
+    let checkpoint = place.path("checkpoint");
+    let write = |a: &str, b: &str| {
+        place.checkpoint(&["--bias"]);
+        let header = format!(
+            r#"{{"a":{{"dtype":"F32","shape":[2],"data_offsets":{a}}},"b":{{"dtype":"F32","shape":[2],"data_offsets":{b}}}}}"#
+        );
+        let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 16]].concat();
+        fs::write(checkpoint.join("model.safetensors"), bytes).expect("a file that can be written");
+    };
+    for (a, b) in
+        [("[0,8]", "[4,12]"), ("[0,8]", "[0,8]"), ("[0,8]", "[8,12]"), ("[0,8]", "[8,800000000000]")]
+    {
+        write(a, b);
+        refused(place.import(&checkpoint), &["model.safetensors", "the header", "way out:"]);
+    }
+    write("[0,8]", "[8,16]");
+    refused(place.import(&checkpoint), &["model.safetensors", "tensor wte.weight", "it is missing"]);
+}
+
+#[test]
+fn a_config_of_an_unknown_kind_or_without_a_field_is_refused_by_the_field() {
+    let place = Place::new();
+    let config = place.checkpoint(&["--bias"]).join("config.json");
+    edit(&config, "\"gpt2\"", "\"mamba\"");
+    refused(
+        place.import(&place.path("checkpoint")),
+        &["config.json, field model_type", "\"mamba\"", "way out:"],
+    );
+    edit(&config, "\"mamba\"", "\"gpt2\"");
+    edit(&config, "\"n_head\": 2,", "");
+    refused(place.import(&place.path("checkpoint")), &["config.json", "missing field `n_head`", "way out:"]);
+}
+
+#[test]
+fn a_tokenizer_with_more_ids_than_the_model_has_rows_is_refused() {
+    let place = Place::new();
+    let tokenizer = place.checkpoint(&["--bias"]).join("tokenizer.json");
+    edit(&tokenizer, "\"vocab\": {", "\"vocab\": { \"7\": 28,");
+    let output = place.import(&place.path("checkpoint"));
+    refused(output, &["tokenizer.json", "another vocabulary", "29 tokens", "vocab_size 28", "way out:"]);
+    fs::remove_file(tokenizer).expect("a file");
+    refused(place.import(&place.path("checkpoint")), &["tokenizer.json", "--tokenizer FILE", "way out:"]);
+}
+
+#[test]
+fn a_checkpoint_without_weights_or_without_one_of_its_shards_is_refused() {
+    let place = Place::new();
+    let checkpoint = place.checkpoint(&["--bias"]);
+    fs::remove_file(checkpoint.join("model.safetensors")).expect("a file");
+    refused(place.import(&checkpoint), &["checkpoint", "no weights here", "save_pretrained", "way out:"]);
+    let index = r#"{"weight_map": {"transformer.wte.weight": "model-00001-of-00002.safetensors"}}"#;
+    fs::write(checkpoint.join("model.safetensors.index.json"), index).expect("a file that can be written");
+    let parts =
+        ["model.safetensors.index.json, field weight_map", "model-00001-of-00002.safetensors", "missing"];
+    refused(place.import(&checkpoint), &parts);
+}
+
+#[test]
+fn what_transformers_cannot_express_is_not_exported_and_a_model_not_overwritten() {
+    let place = Place::new();
+    for (flags, field) in [
+        (&["--position=rope"][..], "norm"),
+        (&["--norm=rms"], "norm"),
+        (&["--activation=swiglu"], "activation"),
+        (&["--n_kv_head=1"], "n_kv_head"),
+        (&["--design=llama", "--activation=relu"], "activation"),
+    ] {
+        let output = place.train(&place.text(), &[&["--max_iters=1", "--overwrite"], flags].concat());
+        assert!(output.status.success(), "{output:?}");
+        refused(place.export(&[]), &["run", &format!("field {field}:"), "way out:"]);
+    }
+    place.checkpoint(&["--bias"]);
+    refused(place.export(&[]), &["checkpoint", "already holds a model", "--overwrite"]);
+}
+
+#[test]
+fn an_imported_model_is_measured_on_a_text_that_is_named() {
+    let place = Place::new();
+    assert!(place.import(&place.checkpoint(&["--bias"])).status.success());
+    let imported = place.path("imported");
+    refused(transformer(&["eval", "--from"], &imported), &["--data", "no text of its own", "way out:"]);
+    let text = place.text();
+    let output = transformer(&["eval", "--data", text.to_str().unwrap(), "--from"], &imported);
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("validation loss "), "{output:?}");
+}
