@@ -3,7 +3,7 @@
 //! Each command is a module of [`commands`](crate::commands), with its flags beside what it does. Whatever is wrong with
 //! the flags is told by `clap`, with a suggestion where there is one, and ends the program with the exit code 2.
 
-use crate::commands::{bench, check, eval, export, import, sample, trace, train};
+use crate::commands::{batch, bench, check, eval, export, import, sample, scale, trace, train, yet};
 use crate::error::Result;
 use clap::{ArgAction, Command, FromArgMatches, Subcommand};
 use std::ffi::OsString;
@@ -20,6 +20,8 @@ Examples:
   transformer export --from runs/char --out DIR        hand one over
   transformer bench                                    measure what a training step costs
   transformer check --from runs/char                   prove its gradients and its causality
+  transformer scale --budget 10                        measure what more parameters and tokens buy
+  transformer yet                                      what works since when, and what does not work yet
 
 `transformer COMMAND --help` shows the flags of a command. Flags can be spelled --n_layer or --n-layer.";
 
@@ -42,6 +44,12 @@ pub enum Task {
     Bench(bench::Flags),
     /// Prove the gradients and the causality of a trained model
     Check(check::Flags),
+    /// The gradient of a batch, of its examples, and how noisy it is
+    Batch(batch::Flags),
+    /// Train a ladder of models, fit the law of their losses, predict the largest
+    Scale(scale::Flags),
+    /// Experiments that do not work yet: list them, run them, run them larger
+    Yet(yet::Flags),
 }
 
 /// Reads the command line and does what it says; no arguments are `train --preset demo`.
@@ -61,6 +69,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
             true => Ok(()),
             false => std::process::exit(1), // what does not hold has been printed
         },
+        Task::Batch(flags) => batch::run(&flags),
+        Task::Scale(flags) => scale::run(&flags),
+        Task::Yet(flags) => yet::run(&flags),
     }
 }
 

@@ -13,12 +13,15 @@
 //! 4. [`train`]: the [`gradient`](train::gradient) of a batch, the [`optimizer`](train::optimizer), the
 //!    [`trainer`](train::trainer).
 //! 5. [`mod@sample`]: from logits to text. [`run_dir`]: what a run leaves on disk, whole at every moment.
-//! 6. [`commands`] and [`cli`]: the command line, which is thin.
+//! 6. [`scale`]: a ladder of models and the law of their losses. [`tasks`] and [`yet`]: questions with exact answers, and
+//!    the ledger of which model can answer them.
+//! 7. [`commands`] and [`cli`]: the command line, which is thin.
 //!
 //! Whatever comes from outside (files, flags, texts) and is wrong is an [`Error`] that names the file, the place in it
 //! and a way out.
 
 pub mod bench;
+pub mod chart;
 pub mod check;
 pub mod cli;
 pub mod commands;
@@ -31,7 +34,10 @@ pub mod random;
 pub mod run_dir;
 pub mod safetensors;
 pub mod sample;
+pub mod scale;
+pub mod tasks;
 pub mod trace;
 pub mod train;
+pub mod yet;
 
 pub use error::{Error, Result};

@@ -2,6 +2,8 @@
 
 #[path = "command_line/import.rs"]
 mod import;
+#[path = "command_line/many_models.rs"]
+mod many_models;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -318,6 +320,9 @@ fn every_command_explains_itself_with_examples() {
         &["export", "--help"],
         &["bench", "--help"],
         &["check", "--help"],
+        &["batch", "--help"],
+        &["scale", "--help"],
+        &["yet", "--help"],
     ] {
         let output =
             Command::new(env!("CARGO_BIN_EXE_transformer")).args(command).output().expect("a program");

@@ -1,15 +1,18 @@
 //! One module a command: its flags, and what it does.
 
+pub mod batch;
 pub mod bench;
 pub mod check;
 pub mod eval;
 pub mod export;
 pub mod import;
 pub mod sample;
+pub mod scale;
 mod screen;
 mod text;
 pub mod trace;
 pub mod train;
+pub mod yet;
 
 use autograd::kernels::threads::set_threads;
 

@@ -8,12 +8,15 @@ use super::dataset::Tokens;
 use crate::random::{self, Position, Purpose};
 use rand_chacha::ChaCha8Rng;
 
+/// A target that does not count: what comes there is given, or comes after the end.
+pub const IGNORE: usize = usize::MAX;
+
 /// Windows of the same length, and the targets: y is x moved by one token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     /// What the model sees, row after row. `[b, n]`
     pub x: Vec<usize>,
-    /// The token that comes next, at every place. `[b, n]`
+    /// The token that comes next, at every place, or [`IGNORE`]. `[b, n]`
     pub y: Vec<usize>,
     /// The number of windows, b.
     pub rows: usize,
@@ -42,9 +45,9 @@ impl Batch {
         [self.rows, self.length]
     }
 
-    /// The number of targets: the weight of this batch in a mean over tokens.
+    /// The number of targets that count: the weight of this batch in a mean over tokens.
     pub fn targets(&self) -> usize {
-        self.rows * self.length
+        self.y.iter().filter(|&&target| target != IGNORE).count()
     }
 }
 

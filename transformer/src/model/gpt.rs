@@ -8,7 +8,7 @@
 //! The architecture is GPT-2's (Radford et al. 2019), and so are the parameters' names.
 
 use super::{Block, ModelConfig, Norm, Pass};
-use crate::data::batches::Batch;
+use crate::data::batches::{Batch, IGNORE};
 use autograd::{Float, Tape, Tensor, Var};
 
 /// The model with its parameters: `Gpt<Tensor<T>>` is the model at rest, `Gpt<Var<T>>` the same on a tape.
@@ -59,13 +59,13 @@ impl<'t, T: Float> Gpt<Var<'t, T>> {
         self.norm.forward(x, pass).axes("b n d")
     }
 
-    /// The one number: the mean of −ln p(next token) over all tokens of the batch, in nats.
+    /// The one number: the mean of −ln p(next token) over all targets of the batch that count, in nats.
     pub fn loss(&self, batch: &Batch, pass: &Pass) -> Var<'t, T> {
         let logits = self.logits(&batch.x, batch.shape(), pass);
         let _scope = logits.tape().scope("loss");
         match pass.textbook {
-            true => logits.cross_entropy_textbook(&batch.y, None),
-            false => logits.cross_entropy(&batch.y, None),
+            true => logits.cross_entropy_textbook(&batch.y, Some(IGNORE)),
+            false => logits.cross_entropy(&batch.y, Some(IGNORE)),
         }
     }
 

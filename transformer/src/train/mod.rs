@@ -3,12 +3,14 @@
 pub mod config;
 pub mod gradient;
 mod memory;
+pub mod noise;
 pub mod optimizer;
 pub mod presets;
 mod saving;
 pub mod schedule;
 pub mod session;
 pub mod state;
+pub mod stream;
 pub mod trainer;
 
 pub(crate) use saving::named;

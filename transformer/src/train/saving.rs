@@ -3,6 +3,7 @@
 use super::config::TrainConfig;
 use super::optimizer::Moments;
 use super::state::{Best, DataIdentity, TrainerState};
+use super::stream::StreamTrainer;
 use super::trainer::Trainer;
 use crate::data::dataset::Dataset;
 use crate::error::{Error, Result};
@@ -11,9 +12,10 @@ use crate::random::Purpose;
 use crate::run_dir::checkpoint::Checkpoint;
 use crate::run_dir::metrics::Metrics;
 use crate::run_dir::{RunDir, Weights};
-use crate::safetensors::{Named, TensorFile};
+use crate::safetensors::{self, Named, TensorFile};
 use autograd::Tensor;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 impl Trainer {
     /// Saves everything that is needed to go on; the weights also as the best ones, if they are.
@@ -60,6 +62,39 @@ impl Trainer {
     }
 }
 
+/// The name under which the file of a [`StreamTrainer`] keeps the number of its updates.
+const STEP: &str = "step";
+
+impl StreamTrainer {
+    /// Saves everything that is needed to go on, in one file.
+    ///
+    /// # Errors
+    /// If the disk is full or the directory cannot be written; the file before is then intact.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let parameters = self.model.parameters();
+        let names: Vec<[String; 2]> = parameters.iter().map(|(name, _)| moment_names(name)).collect();
+        let step = [self.step as f64];
+        let mut tensors: Vec<Named> = vec![Named::f64(STEP, &[1], &step)];
+        tensors.extend(parameters.iter().map(|(name, tensor)| named(name, tensor)));
+        let moments = self.moments.mean.iter().zip(&self.moments.square).zip(&names);
+        tensors.extend(moments.flat_map(|((m, v), [m_name, v_name])| [named(m_name, m), named(v_name, v)]));
+        safetensors::save(path, &tensors)
+    }
+
+    /// The trainer as it was when it was saved.
+    ///
+    /// # Errors
+    /// If the file is missing, damaged, or of another shape.
+    pub fn restore(path: &Path, config: TrainConfig) -> Result<Self> {
+        let mut trainer = StreamTrainer::new(config)?;
+        let file = TensorFile::open(path)?;
+        trainer.step = file.f64(STEP, &[1])?[0] as usize;
+        trainer.model = read_model(&file, &trainer.config.model)?;
+        trainer.moments = read_moments(&file, &trainer.model, trainer.step)?;
+        Ok(trainer)
+    }
+}
+
 /// Reads a model of the given shape.
 ///
 /// # Errors
@@ -68,6 +103,12 @@ pub fn load_model(file: &TensorFile, config: &ModelConfig) -> Result<Gpt<Tensor<
     let shapes = Gpt::shapes(config, file.names().len()).map_err(|error| error.in_file(file.path()))?;
     let parameters = shapes.parameters();
     file.check(parameters.iter().map(|(name, shape)| (name.as_str(), &shape[..])))?;
+    read_model(file, config)
+}
+
+/// The same, from a file that may have other tensors too.
+fn read_model(file: &TensorFile, config: &ModelConfig) -> Result<Gpt<Tensor<f32>>> {
+    let shapes = Gpt::shapes(config, file.names().len()).map_err(|error| error.in_file(file.path()))?;
     let mut failed = Ok(());
     let model = shapes.map(&mut |name, shape: &Vec<usize>| match file.f32(name, shape) {
         Ok(numbers) => Tensor::new(&shape[..], numbers),
@@ -90,11 +131,16 @@ pub fn load_moments(file: &TensorFile, model: &Gpt<Tensor<f32>>, step: usize) ->
     file.check(expected.flat_map(|((_, tensor), [m, v])| {
         [(m.as_str(), &tensor.shape()[..]), (v.as_str(), &tensor.shape()[..])]
     }))?;
+    read_moments(file, model, step)
+}
+
+fn read_moments(file: &TensorFile, model: &Gpt<Tensor<f32>>, step: usize) -> Result<Moments<f32>> {
     let mut moments = Moments { updates: step as u64, mean: Vec::new(), square: Vec::new() };
-    for ((_, tensor), [m, v]) in parameters.iter().zip(&names) {
+    for (name, tensor) in model.parameters() {
+        let [m, v] = moment_names(&name);
         let read = |name: &str| Ok(Tensor::new(tensor.shape(), file.f32(name, tensor.shape())?));
-        moments.mean.push(read(m)?);
-        moments.square.push(read(v)?);
+        moments.mean.push(read(&m)?);
+        moments.square.push(read(&v)?);
     }
     Ok(moments)
 }

@@ -1,0 +1,52 @@
+//! The list: what works since when, and what does not work yet.
+
+use super::program;
+use crate::commands::screen::thousands;
+use crate::yet::experiment::Experiment;
+use crate::yet::ledger::Ledger;
+use crate::yet::status::Status;
+
+/// Prints the experiments, those that work first, in the order of the rung.
+pub fn print(experiments: &[Experiment], ledger: &Ledger) {
+    let mut all: Vec<Status> = experiments.iter().map(|experiment| Status::of(experiment, ledger)).collect();
+    all.sort_by_key(|status| status.works_since().map_or(usize::MAX, |cell| cell.rung));
+    let (works, rest): (Vec<_>, Vec<_>) = all.iter().partition(|status| status.works_since().is_some());
+    let (tried, untried): (Vec<&Status>, Vec<&Status>) =
+        rest.into_iter().partition(|status| status.largest().is_some());
+    println!("WORKS                   since rung  (parameters)   exact   expected");
+    for status in works {
+        let Some(cell) = status.works_since() else { continue };
+        let since = format!("{} ({})", cell.rung, thousands(cell.parameters() as f64));
+        row(status, &since, cell.median());
+    }
+    println!("\nNOT YET                 up to rung  (parameters)    best   expected");
+    for status in tried {
+        let (Some(best), Some(largest)) = (status.best(), status.cells.last()) else { continue };
+        let up_to = format!("{} ({})", largest.rung, thousands(largest.parameters() as f64));
+        row(status, &up_to, best.median());
+    }
+    if !untried.is_empty() {
+        println!("\nNOT TRIED");
+    }
+    for status in untried {
+        println!("{}\n  {}", status.experiment.name, status.experiment.question);
+    }
+    println!("\nagain, and larger: {} yet rerun --budget MINUTES", program());
+}
+
+fn row(status: &Status, rung: &str, value: f64) {
+    let experiment = status.experiment;
+    let mark = if status.surprises().is_empty() { "" } else { "  (!)" };
+    println!(
+        "{:<24} {rung:<24} {:>5.0} %   {}{mark}",
+        experiment.name,
+        100.0 * value,
+        experiment.expectation()
+    );
+    for note in &status.notes {
+        println!("  learnt at rung {}: {}", note.rung, note.learnt);
+    }
+    if let Some(rung) = status.owes_a_line() {
+        println!("  rung {rung} was not expected: {} yet learnt {} \"…\"", program(), experiment.name);
+    }
+}

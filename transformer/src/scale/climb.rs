@@ -1,0 +1,313 @@
+//! Climbing the ladder: run after run, each saved when it is done and, now and then, while it goes on. After a kill the
+//! same command goes on where it was.
+
+use super::fit::{Law, interval};
+use super::ladder;
+use super::pool;
+use super::record::{Fit, Job, Prediction, Run, Scaling};
+use super::source::Source;
+use crate::data::batches::Batch;
+use crate::error::{Error, Result};
+use crate::files::{read_json, write_json};
+use crate::random::{Purpose, generator};
+use crate::train::stream::StreamTrainer;
+use crate::train::trainer::mean_loss;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// The file with the plan and all that came of it.
+pub const SCALING: &str = "scaling.json";
+/// The time between two checkpoints of a run.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
+/// The tokens of a look on the way.
+const LOOK: usize = 8_000;
+/// The looks on the way, evenly spaced on a logarithmic axis.
+const LOOKS: f64 = 8.0;
+/// The laws that the bootstrap fits.
+const SAMPLES: usize = 200;
+
+/// A ladder that is being climbed.
+pub struct Climb<'a> {
+    directory: &'a Path,
+    source: &'a Source,
+    threads: usize,
+    validation: Vec<Batch>,
+    look: Vec<Batch>,
+    scaling: Mutex<Scaling>,
+}
+
+/// A run that goes on.
+struct Course {
+    trainer: StreamTrainer,
+    tokens: u64,
+    notes: Notes,
+}
+
+/// What a checkpoint keeps beside the tensors.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Notes {
+    tokens: Vec<(usize, u64)>,
+    curve: Vec<(usize, u64, f64)>,
+    seconds: f64,
+}
+
+impl<'a> Climb<'a> {
+    /// Goes on from `scaling`, whose plan is kept in `directory`.
+    pub fn new(directory: &'a Path, source: &'a Source, threads: usize, scaling: Scaling) -> Self {
+        let (validation, look) = (source.validation(usize::MAX), source.validation(LOOK));
+        Climb { directory, source, threads, validation, look, scaling: Mutex::new(scaling) }
+    }
+
+    /// What is known so far.
+    pub fn scaling(&self) -> Scaling {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Scaling> {
+        self.scaling.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Writes `scaling.json`.
+    ///
+    /// # Errors
+    /// If the disk is full or the directory cannot be written.
+    pub fn save(&self) -> Result<()> {
+        write_json(&self.directory.join(SCALING), &*self.lock())
+    }
+
+    /// Does all of the jobs that are not done yet; `done` sees each.
+    ///
+    /// # Errors
+    /// If a file cannot be written, or a loss is no longer a number.
+    pub fn climb(&self, jobs: &[Job], done: impl Fn(&Run) + Sync) -> Result<()> {
+        let open: Vec<Job> = jobs.iter().copied().filter(|job| !self.lock().has(job)).collect();
+        pool::for_each(&open, self.threads, |job| {
+            let run = self.run(job)?;
+            {
+                let mut scaling = self.lock();
+                scaling.runs.push(run.clone());
+                write_json(&self.directory.join(SCALING), &*scaling)?;
+            }
+            let [tensors, notes] = self.checkpoint(job);
+            let _ = (fs::remove_file(tensors), fs::remove_file(notes)); // they are of no use any more
+            done(&run);
+            Ok(())
+        })
+    }
+
+    /// The two files of a run that goes on.
+    fn checkpoint(&self, job: &Job) -> [PathBuf; 2] {
+        let name = format!("rung-{}-updates-{}-seed-{}", job.rung, job.updates, job.seed);
+        [".safetensors", ".json"].map(|ending| self.directory.join(format!("{name}{ending}")))
+    }
+
+    /// One model from its beginning, or from its checkpoint, to its end.
+    fn run(&self, job: &Job) -> Result<Run> {
+        let (mut course, begun, mut saved) = (self.begin(job)?, Instant::now(), Instant::now());
+        let before = course.notes.seconds;
+        while course.trainer.step() < job.updates {
+            self.update(job, &mut course)?;
+            if saved.elapsed() > CHECKPOINT_EVERY {
+                course.notes.seconds = before + begun.elapsed().as_secs_f64();
+                self.keep(job, &mut course)?;
+                saved = Instant::now();
+            }
+        }
+        let Course { trainer, tokens, notes } = course;
+        let (vocab_size, rows) = self.vocab_size_and_rows();
+        let length = tokens as f64 / (rows * job.updates) as f64;
+        Ok(Run {
+            rung: job.rung,
+            seed: job.seed,
+            updates: job.updates,
+            weights: ladder::weights(job.rung),
+            parameters: trainer.model.numel(),
+            tokens,
+            flops: tokens as f64 * ladder::flops_per_token(job.rung, vocab_size, length.round() as usize),
+            loss: mean_loss(&trainer.model, self.validation.iter().cloned()),
+            curve: notes.curve.iter().map(|&(_, tokens, loss)| (tokens, loss)).collect(),
+            seconds: before + begun.elapsed().as_secs_f64(),
+        })
+    }
+
+    fn vocab_size_and_rows(&self) -> (usize, usize) {
+        let plan = &self.lock().plan;
+        (plan.vocab_size, plan.rows)
+    }
+
+    /// A run that begins, or goes on from its checkpoint.
+    fn begin(&self, job: &Job) -> Result<Course> {
+        let (vocab_size, rows) = self.vocab_size_and_rows();
+        let model = ladder::model(job.rung, vocab_size, self.source.context());
+        let config = ladder::recipe(model, rows, job.updates, job.seed);
+        let [tensors, notes_path] = self.checkpoint(job);
+        if !tensors.exists() || !notes_path.exists() {
+            return Ok(Course { trainer: StreamTrainer::new(config)?, tokens: 0, notes: Notes::default() });
+        }
+        let way_out = "delete the two files of this run: it then begins anew";
+        let trainer = StreamTrainer::restore(&tensors, config).map_err(|error| error.way_out(way_out))?;
+        let mut notes: Notes = read_json(&notes_path, way_out)?;
+        let tokens = notes.tokens_at(trainer.step()).ok_or_else(|| {
+            Error::new("this does not belong to the tensors beside it").in_file(&notes_path).way_out(way_out)
+        })?;
+        Ok(Course { trainer, tokens, notes })
+    }
+
+    fn update(&self, job: &Job, course: &mut Course) -> Result<()> {
+        let Course { trainer, tokens, notes } = course;
+        let batch = self.source.batch(job.seed, trainer.config.batch_size, trainer.step());
+        *tokens += batch.targets() as u64;
+        let place = |error: Error| error.at(format!("rung {}", job.rung));
+        trainer.update(batch).map_err(place)?;
+        if looks_at(trainer.step(), job.updates) {
+            let loss = mean_loss(&trainer.model, self.look.iter().cloned());
+            notes.curve.push((trainer.step(), *tokens, loss));
+        }
+        Ok(())
+    }
+
+    /// Writes a checkpoint. The notes first: they may then know more than the tensors, never less.
+    fn keep(&self, job: &Job, course: &mut Course) -> Result<()> {
+        let [tensors, notes] = self.checkpoint(job);
+        course.notes.tokens.push((course.trainer.step(), course.tokens));
+        write_json(&notes, &course.notes)?;
+        course.trainer.save(&tensors)
+    }
+
+    /// Fits the law to the rungs below the held-out one, and says what that one will come to.
+    pub fn predict(&self) {
+        let mut scaling = self.lock();
+        let tokens: Vec<(usize, u64)> =
+            scaling.plan.predicted().iter().map(|job| self.tokens(job, scaling.plan.rows)).collect();
+        let points: Vec<_> =
+            scaling.points(&scaling.plan.rungs).into_iter().map(|(_, point)| point).collect();
+        let law = Law::fit(&points);
+        let laws = law.bootstrap(&points, SAMPLES, &mut generator(0, Purpose::Evaluation));
+        let of = |part: fn(&Law) -> f64| interval(laws.iter().map(part));
+        let off = |point: &super::fit::Point| (law.loss(point.n, point.d) / point.loss - 1.0).abs();
+        let fit = Fit {
+            law,
+            intervals: [of(|l| l.e), of(|l| l.a), of(|l| l.alpha), of(|l| l.b), of(|l| l.beta)],
+            worst_residual: points.iter().map(off).fold(0.0, f64::max),
+        };
+        let rung = scaling.plan.held_out;
+        let n = ladder::weights(rung) as f64;
+        scaling.fit = Some(fit);
+        scaling.prediction = tokens
+            .iter()
+            .map(|&(updates, tokens)| Prediction {
+                rung,
+                updates,
+                tokens,
+                predicted: law.loss(n, tokens as f64),
+                interval: interval(laws.iter().map(|law| law.loss(n, tokens as f64))),
+                measured: None,
+            })
+            .collect();
+    }
+
+    /// The tokens that a run will see: its batches are known before it begins.
+    fn tokens(&self, job: &Job, rows: usize) -> (usize, u64) {
+        let targets = |i: usize| self.source.batch(job.seed, rows, i).targets() as u64;
+        (job.updates, (0..job.updates).map(targets).sum())
+    }
+
+    /// Puts what came out beside what was said.
+    pub fn compare(&self) {
+        let mut scaling = self.lock();
+        let measured = scaling.points(&[scaling.plan.held_out]);
+        for prediction in &mut scaling.prediction {
+            let found = measured.iter().find(|(job, _)| job.updates == prediction.updates);
+            prediction.measured = found.map(|(_, point)| point.loss);
+        }
+    }
+}
+
+impl Notes {
+    /// The tokens after `step` updates; what the notes know beyond it is forgotten.
+    fn tokens_at(&mut self, step: usize) -> Option<u64> {
+        self.curve.retain(|&(at, _, _)| at <= step);
+        self.tokens.retain(|&(at, _)| at <= step);
+        if step == 0 {
+            return Some(0);
+        }
+        self.tokens.last().filter(|&&(at, _)| at == step).map(|&(_, tokens)| tokens)
+    }
+}
+
+/// Whether to look after this update: at about u/2ᵏᐟ² for k = 0, 1, …
+fn looks_at(step: usize, updates: usize) -> bool {
+    (0..LOOKS as i32).any(|k| (updates as f64 / 2f64.powf(f64::from(k) / 1.5)).round() as usize == step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scale::record::Plan;
+
+    const JOB: Job = Job { rung: 2, updates: 9, seed: 3 };
+
+    fn scaling() -> Scaling {
+        let plan = Plan {
+            data: "stories".to_owned(),
+            budget_minutes: 1.0,
+            rungs: vec![1, 2],
+            held_out: 3,
+            updates: vec![9],
+            rows: 2,
+            seeds: vec![3],
+            vocab_size: 41,
+        };
+        Scaling { plan, floor: None, runs: vec![], fit: None, prediction: vec![] }
+    }
+
+    #[test]
+    fn a_run_that_was_killed_goes_on_from_its_checkpoint_to_the_same_bits() {
+        let directory = tempfile::tempdir().unwrap();
+        let climb = Climb::new(directory.path(), &Source::Stories, 1, scaling());
+        let whole = climb.run(&JOB).unwrap();
+        let mut course = climb.begin(&JOB).unwrap();
+        for kept in [3, 5] {
+            (course.trainer.step()..kept).for_each(|_| climb.update(&JOB, &mut course).unwrap());
+            climb.keep(&JOB, &mut course).unwrap();
+        }
+        climb.update(&JOB, &mut course).unwrap(); // and this one is lost with the kill
+        drop(course);
+        assert_eq!(climb.begin(&JOB).unwrap().trainer.step(), 5);
+        let resumed = climb.run(&JOB).unwrap();
+        assert_eq!(Run { seconds: whole.seconds, ..resumed }, whole);
+        assert!(whole.curve.len() > 4, "{whole:?}");
+    }
+
+    #[test]
+    fn a_checkpoint_that_a_kill_cut_in_two_is_still_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let climb = Climb::new(directory.path(), &Source::Stories, 1, scaling());
+        let mut course = climb.begin(&JOB).unwrap();
+        climb.update(&JOB, &mut course).unwrap();
+        climb.keep(&JOB, &mut course).unwrap();
+        let [tensors, _] = climb.checkpoint(&JOB);
+        let first = fs::read(&tensors).unwrap();
+        climb.update(&JOB, &mut course).unwrap();
+        climb.keep(&JOB, &mut course).unwrap();
+        fs::write(&tensors, first).unwrap(); // the notes of update 2 beside the tensors of update 1
+        let course = climb.begin(&JOB).unwrap();
+        assert_eq!((course.trainer.step(), course.notes.tokens.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_checkpoint_of_another_run_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let climb = Climb::new(directory.path(), &Source::Stories, 1, scaling());
+        let mut course = climb.begin(&JOB).unwrap();
+        climb.update(&JOB, &mut course).unwrap();
+        climb.keep(&JOB, &mut course).unwrap();
+        let [_, notes] = climb.checkpoint(&JOB);
+        fs::write(&notes, "{\"tokens\":[],\"curve\":[],\"seconds\":0}").unwrap();
+        let error = climb.begin(&JOB).err().unwrap().to_string();
+        assert!(error.contains("rung-2-updates-9-seed-3.json") && error.contains("way out"), "{error}");
+    }
+}
