@@ -1,7 +1,7 @@
 //! The text of the ops, as it was compiled: for those who show a rule beside what it computes.
 
 /// Every file of [`ops`](crate::ops), by its path from the root of the repository.
-const OPS: [(&str, &str); 16] = [
+const OPS: [(&str, &str); 17] = [
     ("autograd/src/ops/arithmetic.rs", include_str!("ops/arithmetic.rs")),
     ("autograd/src/ops/attention.rs", include_str!("ops/attention.rs")),
     ("autograd/src/ops/detach.rs", include_str!("ops/detach.rs")),
@@ -16,6 +16,7 @@ const OPS: [(&str, &str); 16] = [
     ("autograd/src/ops/operators.rs", include_str!("ops/operators.rs")),
     ("autograd/src/ops/pointwise.rs", include_str!("ops/pointwise.rs")),
     ("autograd/src/ops/reduce.rs", include_str!("ops/reduce.rs")),
+    ("autograd/src/ops/rope.rs", include_str!("ops/rope.rs")),
     ("autograd/src/ops/select.rs", include_str!("ops/select.rs")),
     ("autograd/src/ops/softmax.rs", include_str!("ops/softmax.rs")),
 ];
