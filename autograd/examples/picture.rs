@@ -24,8 +24,8 @@ fn place(i: usize) -> [f64; 2] {
 /// The picture: a ring, and within it a chessboard.
 fn brightness([x, y]: [f64; 2]) -> f64 {
     match x.hypot(y) {
-        r if r > 0.9 => 0.1,
-        r if r > 0.7 => 0.9,
+        r if r > 0.9 => 0.3,
+        r if r > 0.7 => 0.6,
         _ => f64::from((((x + 1.0) * 5.0) as i32 + ((y + 1.0) * 5.0) as i32) % 2),
     }
 }
@@ -103,11 +103,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// A step of Adam (Kingma & Ba 2015) at the rate 0.01.
+/// Step t of Adam (Kingma & Ba 2015), at a rate that falls from 0.01 to 0.
 fn adam(parameter: &mut Tensor<f32>, [m, v]: &mut [Tensor<f32>; 2], gradient: &Tensor<f32>, t: i32) {
     *m = m.zip(gradient, |m, g| 0.9 * m + 0.1 * g);
     *v = v.zip(gradient, |v, g| 0.99 * v + 0.01 * g * g);
     let (unbias_m, unbias_v) = (1.0 - 0.9_f32.powi(t), 1.0 - 0.99_f32.powi(t));
-    let step = m.zip(v, |m, v| 0.01 * (m / unbias_m) / ((v / unbias_v).sqrt() + 1e-8));
+    let rate = 0.01 * (1.0 - (t - 1) as f32 / STEPS as f32);
+    let step = m.zip(v, |m, v| rate * (m / unbias_m) / ((v / unbias_v).sqrt() + 1e-8));
     *parameter = parameter.zip(&step, |parameter, step| parameter - step);
 }
