@@ -31,6 +31,9 @@
 //! Shapes that do not fit are mistakes of the program: they panic at the caller's line, with a sentence about the
 //! mathematics.
 
+#![debugger_visualizer(gdb_script_file = "debugger/gdb.py")]
+#![debugger_visualizer(natvis_file = "debugger/autograd.natvis")]
+
 pub mod buffer;
 mod detector;
 mod dual;

@@ -339,7 +339,7 @@ impl<'t, T: Float> Var<'t, T> {
         for index in (0..end).rev() {
             let (before, rest) = nodes.split_at_mut(index);
             let node = &mut rest[0];
-            if let Some(op) = &node.op
+            if let Some(op) = node.op.as_deref()
                 && node.requires_gradient
                 && let Some(dy) = sums[index].take()
             {

@@ -14,6 +14,10 @@ mod reading {}
 mod tape {}
 #[doc = include_str!("../../docs/src/gradcheck.md")]
 mod gradcheck {}
+#[doc = include_str!("../../docs/src/museum.md")]
+mod museum {}
+#[doc = include_str!("../../docs/src/debugger.md")]
+mod debugger {}
 #[doc = include_str!("../../docs/src/transformer.md")]
 mod transformer {}
 #[doc = include_str!("../../docs/src/trace.md")]
