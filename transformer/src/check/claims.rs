@@ -32,6 +32,7 @@ pub fn values(tape: &Tape<f64>, nodes: &[NodeReport], expected: &[Expected]) -> 
     let held = nodes.iter().filter_map(|report| report.value.as_ref());
     let worst = held.clone().map(|value| match value.found == value.expected {
         true => 0.0,
+        false if value.expected.is_infinite() => f64::INFINITY,
         false => (value.found - value.expected).abs() / value.expected.abs().max(1e-3),
     });
     let worst = worst.fold(0.0, largest);

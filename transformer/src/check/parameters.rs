@@ -2,8 +2,8 @@
 //!
 //! Small parameters are checked entry by entry. Of a large one a stated sample is: the entries with the largest gradients,
 //! one entry drawn from each of as many equal parts of the tensor, and two random directions through all of its entries.
-//! By the tape the gradient is computed twice, by the textbook's ops and by the fused ones, and the one that is further
-//! from forward mode is shown. Forward mode takes the textbook's path; differences take the fused one.
+//! All three take the textbook's path, so that they are about one function; that the fused ops have the same gradient, in
+//! every entry of every parameter, is a claim of its own ([`super::claims::fused`]).
 
 use super::subject::{Loss, Path, Subject};
 use autograd::gradcheck::{Difference, Entry, GradCheck, Verdict, difference};
@@ -50,8 +50,8 @@ struct Task {
 /// Checks every parameter by about `derivatives` derivatives each (at least four), on `threads` threads. The result does not depend
 /// on the number of threads.
 pub fn parameters(subject: &Subject, derivatives: usize, threads: usize) -> Vec<Parameter> {
-    let gradients = Path::BOTH.map(|path| gradient(subject, path));
-    let tasks = tasks(subject, &gradients[1], derivatives);
+    let gradients = gradient(subject);
+    let tasks = tasks(subject, &gradients, derivatives);
     let mut entries: Vec<(usize, Entry, f64)> = Vec::new();
     std::thread::scope(|scope| {
         let (tasks, gradients) = (&tasks, &gradients);
@@ -89,9 +89,9 @@ pub fn parameters(subject: &Subject, derivatives: usize, threads: usize) -> Vec<
     named.iter().enumerate().map(summary).collect()
 }
 
-fn gradient(subject: &Subject, path: Path) -> Vec<Tensor<f64>> {
+fn gradient(subject: &Subject) -> Vec<Tensor<f64>> {
     let tape = Tape::new();
-    let recorded = subject.record(&tape, path);
+    let recorded = subject.record(&tape, Path::Textbook);
     let gradients = recorded.loss.backward();
     let of = |&x| gradients.get(x).cloned().unwrap_or_else(|| Tensor::zeros(x.shape()));
     recorded.parameters.iter().map(of).collect()
@@ -129,27 +129,23 @@ fn tasks(subject: &Subject, gradients: &[Tensor<f64>], derivatives: usize) -> Ve
 
 fn check<'a>(
     subject: &Subject,
-    gradients: &[Vec<Tensor<f64>>; 2],
+    gradients: &[Tensor<f64>],
     tasks: impl Iterator<Item = (usize, &'a Task)>,
 ) -> Vec<(usize, Entry, f64)> {
     let (tape, duals) = (Tape::new(), Tape::<Dual<f64>>::new());
-    let (fused, textbook) = (subject.record(&tape, Path::Fused), subject.record(&duals, Path::Textbook));
+    let recorded = subject.record(&tape, Path::Textbook);
+    subject.record(&duals, Path::Textbook); // the same nodes, at dual numbers
     let names = subject.model.parameters();
     let entry = |(number, task): (usize, &Task)| {
         let Task { parameter, entry, direction } = task;
-        let value = fused.parameters[*parameter].value();
+        let (node, loss) = (recorded.parameters[*parameter].index(), recorded.loss.index());
+        let value = recorded.parameters[*parameter].value();
         let seeded = Tensor::from_fn(value.shape(), |i| Dual::new(value.data()[i], direction.data()[i]));
-        let node = textbook.parameters[*parameter].index();
-        let forward = duals.replay(node, seeded, textbook.loss.index()).item().tangent;
-        let along = |t: f64| {
-            let moved = value.zip(direction, |x, u| x + t * u);
-            tape.replay(fused.parameters[*parameter].index(), moved, fused.loss.index()).item()
-        };
+        let forward = duals.replay(node, seeded, loss).item().tangent;
+        let along = |t: f64| tape.replay(node, value.zip(direction, |x, u| x + t * u), loss).item();
         let difference: Difference = difference(along);
-        let reverse = gradients.each_ref().map(|gradient| dot(&gradient[*parameter], direction));
-        let reverse =
-            if (reverse[0] - forward).abs() > (reverse[1] - forward).abs() { reverse[0] } else { reverse[1] };
-        let gradient = &gradients[1][*parameter];
+        let gradient = &gradients[*parameter];
+        let reverse = dot(gradient, direction);
         let scale = match entry {
             Some(_) => gradient.data().iter().fold(0.0, |most: f64, x| most.max(x.abs())),
             None => dot(gradient, gradient).sqrt(),

@@ -79,6 +79,7 @@ fn a_wrong_function_with_its_own_right_gradient_passes_the_gradient_check_and_is
         let report = checked(false, Some(name));
         assert!(!report.ok, "{name} is not found");
         assert!(report.rules.ok, "{name}: {}", report.rules.words);
+        assert!(report.parameters.iter().all(|parameter| parameter.ok), "{name}");
         assert!(report.second_order.iter().all(|hessian| hessian.ok), "{name}: {:?}", report.second_order);
         assert!(!report.values.ok && !report.fused.ok, "{name}");
     }
