@@ -4,7 +4,7 @@
 //! θ = position·base^(−2i/e)     y₁ = x₁·cos θ − x₂·sin θ     y₂ = x₂·cos θ + x₁·sin θ
 //! ```
 //!
-//! for the pairs (x₁, x₂) = (x[i], x[i + e/2]) of each head of e numbers. (J. Su et al., "RoFormer", 2021; the pairs are
+//! for the pairs (x₁, x₂) = (`x[i]`, `x[i + e/2]`) of each head of e numbers. (J. Su et al., "RoFormer", 2021; the pairs are
 //! those of Llama's checkpoints, which lie half a head apart.)
 
 use crate::{Float, Tensor};

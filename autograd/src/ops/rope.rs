@@ -11,7 +11,7 @@ use crate::{At, Cotangents, Float, Op, Saved, Tensor, Var};
 /// y₁ = x₁·cos θ − x₂·sin θ      y₂ = x₂·cos θ + x₁·sin θ          θ = position·base^(−2i/e)
 /// x̄₁ = ȳ₁·cos θ + ȳ₂·sin θ      x̄₂ = ȳ₂·cos θ − ȳ₁·sin θ          the same turn back
 /// ```
-/// for the pairs (x₁, x₂) = (x[i], x[i + e/2]) of the first `heads` heads of e numbers in x `[b, n, width]`; what lies
+/// for the pairs (x₁, x₂) = (`x[i]`, `x[i + e/2]`) of the first `heads` heads of e numbers in x `[b, n, width]`; what lies
 /// behind them in a row passes as it is.
 pub struct Rope {
     heads: usize,

@@ -1,4 +1,4 @@
-//! A certificate that no token sees a later one: ∂logits[i]/∂embedding[j] is exactly 0 for every j > i.
+//! A certificate that no token sees a later one: `∂logits[i]/∂embedding[j]` is exactly 0 for every j > i.
 //!
 //! It is asked in two ways, neither of which trusts the other. By the tape: one walk back from each row of logits, with
 //! random weights; whatever arrives at a later token, or at another row of the batch, has to be 0 to the last bit. By

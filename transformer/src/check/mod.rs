@@ -10,7 +10,7 @@
 //!
 //! The first three answer different questions. A gradient check cannot see a wrong function whose gradient is right, a
 //! comparison of values cannot see a wrong vjp, and a wrong gradient of a parameter does not say which op made it. That
-//! each of them finds what it is there for is shown by bugs that are planted on purpose: [`plant`].
+//! each of them finds what it is there for is shown by bugs that are planted on purpose: [`plant`](mod@plant).
 
 pub mod causality;
 pub mod claims;

@@ -1,6 +1,6 @@
 //! The museum: bugs that people really shipped, each of which can be planted in a run of one's own model.
 //!
-//! A planted bug is an op that delegates to the right one except for its bug (see [`super::wrong`]); it is put in
+//! A planted bug is an op that delegates to the right one except for its bug (see `wrong.rs`); it is put in
 //! its place by [`Tape::intercept`], so that the code of the model stays clean. All of them leave every shape as it
 //! was, and with most of them the loss still falls: that is why they were shipped.
 

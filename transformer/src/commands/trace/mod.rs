@@ -66,7 +66,7 @@ pub struct Flags {
     /// Walk from step to step with the keyboard
     #[arg(long, conflicts_with_all = ["json", "html", "why"])]
     pub step: bool,
-    /// Say which tokens made an entry of a parameter's gradient, such as blocks.0.W_Q[3,17], and through which steps
+    /// Say which tokens made an entry of a parameter's gradient, such as `blocks.0.W_Q[3,17]`, and through which steps
     #[arg(long, value_name = "ENTRY")]
     pub why: Option<String>,
     /// Of each gradient, how many entries to check in three ways; 0 checks nothing [default: 8, for --json and --html 64]
