@@ -96,7 +96,7 @@ function start() {
   buildFind();
   buildKeyboard();
   buildPrint();
-  window.addEventListener("hashchange", () => render(parse(location.hash)));
+  window.addEventListener("hashchange", followAddress);
   let width = window.innerWidth;
   window.addEventListener("resize", () => {
     if (window.innerWidth === width) return;

@@ -38,15 +38,34 @@ let state = { k: 0, node: null, entry: null, contrast: "linear", predict: false 
 /** Goes to a state. A jump adds a place to the history; a step along the trace replaces it, a moment later, once. */
 function go(to, { jump = false } = {}) {
   const hash = hashOf(to);
-  if (jump && hash !== location.hash) location.hash = hash;
-  else {
+  if (jump) {
+    replaceAddress(); // of the steps so far: written later, it would undo the jump
+    known = location.hash = hash;
+  } else {
     clearTimeout(addressing);
-    addressing = setTimeout(() => history.replaceState(null, "", hash), 150);
-    render(parse(hash));
+    [waiting, addressing] = [hash, setTimeout(replaceAddress, 150)];
   }
+  render(parse(hash));
 }
 
-let addressing = null; // browsers allow only so many changes of the address a second
+let known = null; // the latest address whose state is shown
+let waiting = null; // the next one, not written yet: browsers allow only so many changes a second
+let addressing = null;
+
+function replaceAddress() {
+  clearTimeout(addressing);
+  if (waiting === null) return;
+  history.replaceState(null, "", waiting);
+  [known, waiting] = [waiting, null];
+}
+
+/** A link, the history or the reader has changed the address; what the page itself wrote is shown already. */
+function followAddress() {
+  if (location.hash === known) return;
+  clearTimeout(addressing);
+  [known, waiting] = [location.hash, null];
+  render(parse(location.hash));
+}
 
 const step = (by) => go({ k: clampStep(state.k + by) });
 const clampStep = (k) => Math.min(Math.max(k, 0), trace.steps.length - 1);
