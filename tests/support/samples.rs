@@ -26,3 +26,7 @@ mod trace {}
 mod page {}
 #[doc = include_str!("../../docs/src/huggingface.md")]
 mod huggingface {}
+#[doc = include_str!("../../docs/src/scale.md")]
+mod scale {}
+#[doc = include_str!("../../docs/src/notyet.md")]
+mod notyet {}

@@ -56,13 +56,20 @@ impl Axis {
         if self.log { (value / low).ln() / (high / low).ln() } else { (value - low) / (high - low) }
     }
 
-    /// Round numbers on the axis: 1, 2, 5 times powers of ten; of powers alone, where there are many.
+    /// Round numbers on the axis: 1, 2, 5 times powers of ten; powers alone on a long one, equal steps on a short one.
     fn ticks(&self) -> Vec<f64> {
         let [low, high] = self.range;
         if !self.log {
             return (0..=4).map(|i| low + (high - low) * f64::from(i) / 4.0).collect();
         }
         let decades = (high / low).log10();
+        if decades < 0.3 {
+            let finest = 0.2 * 10f64.powf((high - low).log10().floor());
+            let steps = [25.0, 10.0, 5.0, 2.5, 1.0].map(|times| times * finest);
+            let step = steps.into_iter().find(|step| (high - low) / step >= 4.0).unwrap_or(finest);
+            let numbers = (low / step).ceil() as i64..=(high / step).floor() as i64;
+            return numbers.map(|i| i as f64 * step).collect();
+        }
         let steps: &[f64] = if decades > 2.5 {
             &[1.0]
         } else if decades > 0.8 {
@@ -117,7 +124,7 @@ pub fn svg(name: &str, x: &Axis, y: &Axis, lines: &[Line]) -> String {
         "<text transform=\"translate(14 {half}) rotate(-90)\" class=\"mid\">{}</text>",
         escape(&y.label)
     );
-    let mut ends: Vec<f64> = Vec::new();
+    let mut ends: Vec<(f64, f64)> = Vec::new();
     for line in lines {
         let inside = |value: f64, axis: &Axis| value >= axis.range[0] && value <= axis.range[1];
         let shown: Vec<(f64, f64)> = line
@@ -138,10 +145,12 @@ pub fn svg(name: &str, x: &Axis, y: &Axis, lines: &[Line]) -> String {
         }
         if !line.name.is_empty() && !line.dots {
             let mut at = last_y + 4.0;
-            while ends.iter().any(|end| (end - at).abs() < 13.0) {
-                at += 3.0; // names do not cover one another
+            let covered =
+                |at: f64| ends.iter().any(|end| (end.0 - last_x).abs() < 60.0 && (end.1 - at).abs() < 14.0);
+            while covered(at) {
+                at -= 3.0; // names do not cover one another
             }
-            ends.push(at);
+            ends.push((last_x, at));
             let short = line.name.split(',').next().unwrap_or_default();
             let _ = write!(
                 out,
@@ -189,6 +198,13 @@ mod tests {
         let axis = Axis { label: String::new(), log: true, range: [1.0, 1e4] };
         assert_eq!([1.0, 10.0, 100.0, 1e4].map(|x| axis.place(x)), [0.0, 0.25, 0.5, 1.0]);
         assert_eq!(axis.ticks(), [1.0, 10.0, 100.0, 1e3, 1e4]);
+    }
+
+    #[test]
+    fn a_short_axis_has_ticks_too() {
+        let axis = Axis { label: String::new(), log: true, range: [0.0786, 0.0932] };
+        let ticks: Vec<String> = axis.ticks().into_iter().map(number).collect();
+        assert_eq!(ticks, ["0.08", "0.082", "0.084", "0.086", "0.088", "0.09", "0.092"]);
     }
 
     #[test]

@@ -71,22 +71,34 @@ impl Law {
         Law { e: e.exp(), a: a.exp(), alpha, b: b.exp(), beta }
     }
 
-    /// Fits to as many samples of the points, drawn with replacement: how much the fit depends on the points that there
-    /// happen to be (Efron 1979). The walk starts at the fit itself and at neighbours of it.
+    /// Fits to what the points might have been: the law's own losses, each with a residual drawn from all of them, with
+    /// replacement (Efron 1979). Residuals of a fit are too small by √((n − 5)/n), five numbers having been fitted to them,
+    /// and are stretched by as much. (Drawing points instead would often draw a design that cannot tell N from D.)
+    ///
+    /// # Panics
+    /// If there are fewer than six points.
     pub fn bootstrap(&self, points: &[Point], samples: usize, random: &mut ChaCha8Rng) -> Vec<Law> {
+        let n = points.len();
+        assert!(n > 5, "{n} points leave nothing over that five numbers do not explain");
+        let stretch = (n as f64 / (n - 5) as f64).sqrt();
+        let said = |point: &Point| self.loss(point.n, point.d);
+        let residuals: Vec<f64> =
+            points.iter().map(|point| stretch * (point.loss / said(point)).ln()).collect();
         let fit = [self.a.ln(), self.b.ln(), self.e.ln(), self.alpha, self.beta];
-        (0..samples)
-            .map(|_| {
-                let n = points.len();
-                let drawn: Vec<Point> = (0..n).map(|_| points[crate::random::below(random, n)]).collect();
-                let near = |change: f64| {
-                    let [a, b, e, alpha, beta] = fit;
-                    let (steeper, flatter) = (1.0 + change, 1.0 - change);
-                    [a * steeper, b * flatter, e, alpha * steeper, beta * flatter]
-                };
-                Law::lowest(&Objective::of(&drawn), [0.0, 0.2, -0.2].map(near).into_iter())
-            })
-            .collect()
+        let mut sample = || {
+            let drawn = points.iter().map(|point| {
+                let residual = residuals[crate::random::below(random, n)];
+                Point { loss: said(point) * residual.exp(), ..*point }
+            });
+            let drawn: Vec<Point> = drawn.collect();
+            let near = |change: f64| {
+                let [a, b, e, alpha, beta] = fit;
+                let (steeper, flatter) = (1.0 + change, 1.0 - change);
+                [a * steeper, b * flatter, e, alpha * steeper, beta * flatter]
+            };
+            Law::lowest(&Objective::of(&drawn), [0.0, 0.2, -0.2].map(near).into_iter())
+        };
+        (0..samples).map(|_| sample()).collect()
     }
 
     /// L(N, D).

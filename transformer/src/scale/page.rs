@@ -55,8 +55,8 @@ fn law(scaling: &Scaling) -> String {
     });
     format!(
         "<h2>The law</h2><p>L(N, D) = E + A/N<sup>α</sup> + B/D<sup>β</sup> (Hoffmann et al. 2022, eq. 2), fitted to all \
-         rungs but the last by a Huber loss on ln L (eq. 3). The intervals hold the middle 95 % of 200 fits to runs drawn \
-         with replacement.</p><div class=scroll><table><tr><th><th class=n>fitted<th class=n>95 %{}{}{}{}{}</table></div>\
+         rungs but the last by a Huber loss on ln L (eq. 3). The intervals hold the middle 95 % of 200 fits to losses \
+         with other residuals, drawn from those that there are.</p><div class=scroll><table><tr><th><th class=n>fitted<th class=n>95 %{}{}{}{}{}</table></div>\
          {floor}<p class=soft>The worst of the fitted runs is {:.1} % off the law.</p>",
         row("E", digits(e), ie),
         row("A", digits(a), ia),
@@ -68,7 +68,11 @@ fn law(scaling: &Scaling) -> String {
 }
 
 fn digits(x: f64) -> String {
-    if (1e-3..1e4).contains(&x) { format!("{x:.4}") } else { format!("{x:.2e}") }
+    match x {
+        x if (1e-3..10.0).contains(&x) => format!("{x:.4}"),
+        x if (10.0..1e4).contains(&x) => format!("{x:.1}"),
+        x => format!("{x:.2e}"),
+    }
 }
 
 fn prediction(scaling: &Scaling) -> String {
@@ -137,7 +141,8 @@ fn against_compute(scaling: &Scaling) -> String {
         lines.push(Line {
             name: if longest { format!("rung {}, {} updates", run.rung, run.updates) } else { String::new() },
             class: format!("{} thin", class(run.rung)),
-            points: run.curve.iter().map(|&(tokens, loss)| (each * tokens as f64, loss)).collect(),
+            // From the end backwards: the name stands at the beginning, where there is room.
+            points: run.curve.iter().rev().map(|&(tokens, loss)| (each * tokens as f64, loss)).collect(),
             dots: false,
         });
         lines.push(dot(run, run.flops));
@@ -225,7 +230,7 @@ fn against_parameters(scaling: &Scaling) -> String {
         let Some(run) = scaling.runs.iter().find(|run| run.updates == updates) else { continue };
         let d = run.tokens as f64;
         lines.push(Line {
-            name: format!("{} tokens, the law", number(d)),
+            name: format!("D = {}, the law", number(d)),
             class: "low".to_owned(),
             points: spread(x.range).map(|n| (n, fit.law.loss(n, d))).collect(),
             dots: false,

@@ -6,6 +6,7 @@ use super::run::{again, differences, run};
 use super::status::Status;
 use autograd::kernels::threads::set_threads;
 use std::fs;
+use std::path::Path;
 
 fn experiment() -> Experiment {
     Experiment {
@@ -151,5 +152,44 @@ fn a_file_that_is_no_experiment_is_refused_at_its_place() {
         for part in ["strange.toml, ", "way out: "].iter().chain(parts) {
             assert!(message.contains(part), "{part:?} in {message}");
         }
+    }
+}
+
+/// What the repository itself keeps.
+fn shipped() -> (Vec<Experiment>, Ledger) {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments");
+    let ledger = Ledger::read(&directory.join("ledger.jsonl")).unwrap();
+    (Experiment::read_all(&directory).unwrap(), ledger)
+}
+
+#[test]
+fn the_ledger_of_this_repository_is_whole_and_each_of_its_lines_agrees_with_itself() {
+    let (experiments, ledger) = shipped();
+    assert!(ledger.damaged.is_empty(), "{:?}", ledger.damaged);
+    for outcome in ledger.outcomes() {
+        let known = experiments.iter().any(|experiment| outcome.answers(experiment));
+        assert!(known, "{} is no experiment of this recipe", outcome.experiment);
+        assert_eq!(outcome.value, outcome.right as f64 / outcome.asked as f64);
+        assert_eq!(outcome.works, outcome.value >= outcome.threshold);
+        assert!(outcome.log_likelihood < 0.0 && !outcome.curve.is_empty() && outcome.flops > 0.0);
+    }
+}
+
+#[test]
+fn at_least_fifteen_experiments_were_tried_at_three_rungs_with_three_seeds() {
+    let (experiments, ledger) = shipped();
+    let statuses: Vec<Status> =
+        experiments.iter().map(|experiment| Status::of(experiment, &ledger)).collect();
+    let tried = |status: &&Status| {
+        let full = status.cells.iter().filter(|cell| cell.outcomes.len() >= 3);
+        full.count() >= 3
+    };
+    assert!(statuses.iter().filter(tried).count() >= 15);
+    let fails = statuses.iter().filter(|status| status.works_since().is_none()).count();
+    let grew =
+        statuses.iter().filter(|status| status.works_since().is_some() && !status.cells[0].works()).count();
+    assert!(fails >= 3 && grew >= 3, "{fails} fail everywhere, {grew} work only on a larger rung");
+    for status in &statuses {
+        assert_eq!(status.owes_a_line(), None, "{}: what was learnt?", status.experiment.name);
     }
 }
