@@ -1,0 +1,189 @@
+//! Bad input: a message that names the file, the place and a way out, the exit code 2, and nothing lost.
+
+use super::{Place, refused, transformer};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+#[test]
+fn a_missing_file_is_named() {
+    let place = Place::new();
+    refused(place.train(&place.path("no.txt"), &[]), &["no.txt", "there is no such file", "way out:"]);
+    assert!(!place.path("run").exists(), "nothing is made for a run that cannot begin");
+}
+
+#[test]
+fn an_empty_a_binary_and_a_latin_1_file_are_no_texts() {
+    let place = Place::new();
+    refused(place.train(&place.file("empty.txt", ""), &[]), &["empty.txt", "empty", "way out:"]);
+    refused(
+        place.train(&place.file("photo.jpg", [0u8, 255, 216, 0, 1, 2, 3]), &[]),
+        &["photo.jpg", "way out:"],
+    );
+    refused(
+        place.train(&place.file("latin.txt", b"caf\xe9 au lait".repeat(99)), &[]),
+        &["latin.txt", "UTF-8", "way out:"],
+    );
+}
+
+#[test]
+fn a_text_shorter_than_a_window_in_either_part_is_refused_with_the_lengths() {
+    let place = Place::new();
+    let parts = ["short.txt", "is too short", "block_size 16", "way out:"];
+    refused(place.train(&place.file("short.txt", "abcdefghij".repeat(10)), &[]), &parts);
+}
+
+#[test]
+fn sizes_that_do_not_fit_one_another_or_are_no_sizes_are_refused_by_name() {
+    let place = Place::new();
+    let text = place.text();
+    refused(place.train(&text, &["--n_embd=17"]), &["n_embd", "n_head", "17", "way out:"]);
+    for value in ["0", "-4", "many"] {
+        refused(place.train(&text, &[&format!("--batch_size={value}")]), &["--batch_size", "from 1 on"]);
+    }
+    refused(place.train(&text, &["--seed=-1"]), &["--seed", "from 0 on"]);
+    refused(place.train(&text, &["--dropout=1.5"]), &["dropout", "1.5", "way out:"]);
+    refused(place.train(&text, &["--learning_rate=-1"]), &["learning_rate", "way out:"]);
+}
+
+#[cfg(target_os = "linux")] // where the system tells how much memory there is
+#[test]
+fn a_run_that_no_memory_holds_is_refused_before_anything_is_made() {
+    let place = Place::new();
+    for size in
+        ["--n_embd=1000000000", "--batch_size=99999999999", "--gradient_accumulation_steps=99999999999"]
+    {
+        refused(place.train(&place.text(), &[size]), &["of memory, and this machine has", "way out:"]);
+    }
+    assert!(!place.path("run").exists());
+}
+
+#[test]
+fn an_unknown_flag_preset_or_command_is_answered_with_a_suggestion() {
+    let place = Place::new();
+    refused(place.train(&place.text(), &["--n-layers=2"]), &["--n-layers", "--n-layer"]);
+    refused(
+        transformer(&["train", "--preset", "chars", "--out_dir"], &place.path("x")),
+        &["'chars'", "'char'"],
+    );
+    refused(transformer(&["smaple", "--from"], &place.path("x")), &["'smaple'", "'sample'"]);
+}
+
+#[test]
+fn a_directory_that_holds_a_run_is_not_overwritten_by_accident() {
+    let place = Place::new();
+    let run = place.trained();
+    let before = fs::read(run.join("model.safetensors")).expect("weights");
+    refused(place.train(&place.text(), &[]), &["already holds a run", "--resume", "--overwrite"]);
+    assert_eq!(fs::read(run.join("model.safetensors")).expect("weights"), before);
+    assert!(place.train(&place.text(), &["--overwrite"]).status.success());
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_found_before_training() {
+    let place = Place::new();
+    let file = place.file("file", "not a directory");
+    let out_dir = format!("--out_dir={}", file.join("run").display());
+    refused(place.train(&place.text(), &[&out_dir]), &["file/run", "way out:"]);
+}
+
+#[test]
+fn a_truncated_checkpoint_is_refused_and_named() {
+    let place = Place::new();
+    let run = place.trained();
+    let weights = run.join("model.safetensors");
+    let whole = fs::read(&weights).expect("weights");
+    fs::write(&weights, &whole[..whole.len() / 2]).expect("a file that can be written");
+    refused(transformer(&["sample", "--from"], &run), &["model.safetensors", "way out:"]);
+    refused(transformer(&["train", "--resume", "--out_dir"], &run), &["model.safetensors", "way out:"]);
+}
+
+#[test]
+fn a_checkpoint_of_another_shape_is_refused_with_both_shapes() {
+    let place = Place::new();
+    let run = place.trained();
+    let path = run.join("config.json");
+    let config = fs::read_to_string(&path).expect("config.json");
+    assert!(config.contains("\"n_embd\": 16"), "{config}");
+    fs::write(&path, config.replace("\"n_embd\": 16", "\"n_embd\": 32")).expect("a file that can be written");
+    refused(transformer(&["sample", "--from"], &run), &["model.safetensors", "16", "32", "way out:"]);
+    refused(transformer(&["train", "--resume", "--out_dir"], &run), &["way out:"]);
+}
+
+#[test]
+fn a_checkpoint_of_another_vocabulary_is_refused() {
+    let place = Place::new();
+    let run = place.trained();
+    let other = Place::new();
+    let data = other.file("other.txt", "0123456789 abcdefgh\n".repeat(60));
+    assert!(other.train(&data, &[]).status.success());
+    fs::copy(other.path("run/tokenizer.json"), run.join("tokenizer.json")).expect("a copy");
+    refused(transformer(&["sample", "--from"], &run), &["tokenizer.json", "another vocabulary", "way out:"]);
+}
+
+#[test]
+fn a_run_is_resumed_only_with_its_own_text_and_shape() {
+    let place = Place::new();
+    let run = place.trained();
+    let other = place.file("other.txt", "the quick brown fox sleeps under the lazy dog\n".repeat(30));
+    let out_dir = format!("--out_dir={}", run.display());
+    let resume = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_transformer"));
+        command.args(["train", "--resume", "--max_iters=20", &out_dir]).args(more);
+        command.output().expect("a program that starts")
+    };
+    let data = format!("--data={}", other.display());
+    refused(resume(&[&data]), &["other.txt", "not the text that the run was trained on", "way out:"]);
+    refused(resume(&["--n_layer=2"]), &["another shape", "way out:"]);
+    refused(resume(&["--tokenizer=byte"]), &["another tokenizer", "way out:"]);
+    assert!(resume(&[]).status.success());
+}
+
+#[test]
+fn an_unknown_character_in_a_prompt_is_named() {
+    let place = Place::new();
+    let run = place.trained();
+    refused(transformer(&["sample", "--start", "fox 漢", "--from"], &run), &["'漢'", "U+6F22", "--start"]);
+    let prompt = place.file("prompt.txt", "the lazy ");
+    let start = format!("FILE:{}", prompt.display());
+    let output = transformer(&["sample", "--num_samples=1", "--start", &start, "--from"], &run);
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("the lazy "), "{output:?}");
+    refused(transformer(&["sample", "--start", "FILE:no.txt", "--from"], &run), &["no.txt", "no such file"]);
+    refused(transformer(&["sample", "--temperature=-1", "--from"], &run), &["--temperature", "way out:"]);
+    refused(transformer(&["sample", "--top_p=0", "--from"], &run), &["--top_p", "way out:"]);
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_training_names_the_first_op_and_keeps_the_checkpoint() {
+    let place = Place::new();
+    let text = place.text();
+    // So large a step makes the next loss infinite; a smaller one leaves it finite, but not its gradient.
+    for rate in ["--learning_rate=1e38", "--learning_rate=1e30"] {
+        let more =
+            [rate, "--min_lr=0", "--warmup_iters=0", "--grad_clip=0", "--eval_interval=1", "--overwrite"];
+        let parts =
+            ["update 2", "first value that is not finite", " in ", "model/", "is intact", "--learning_rate"];
+        refused(place.train(&text, &more), &parts);
+    }
+    let output = transformer(&["eval", "--from"], &place.path("run"));
+    assert!(output.status.success(), "the last checkpoint is whole: {output:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_stops_training_and_leaves_the_last_checkpoint_intact() {
+    let place = Place::new();
+    let run = place.trained();
+    let before = fs::read(run.join("model.safetensors")).expect("weights");
+    // A limit on the size of files (in blocks of 512 bytes) refuses what a full disk would refuse.
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 8; exec {} train --resume --max_iters=20 --out_dir {}",
+        env!("CARGO_BIN_EXE_transformer"),
+        run.display()
+    );
+    let output = Command::new("sh").args(["-c", &script]).output().expect("a shell");
+    refused(output, &["run", "way out:"]);
+    assert_eq!(fs::read(run.join("model.safetensors")).expect("weights"), before);
+    assert!(transformer(&["eval", "--from"], &run).status.success());
+    assert!(transformer(&["train", "--resume", "--max_iters=20", "--out_dir"], &run).status.success());
+}
