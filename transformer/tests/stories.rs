@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use std::collections::{BTreeSet, HashSet};
 use transformer::data::stories::entropy::{Walker, figures, for_every_way};
 use transformer::data::stories::grammar::{Memory, tell};
-use transformer::data::stories::probes::{Probes, Score};
+use transformer::data::stories::probes::Probes;
 use transformer::data::stories::reader::{Listener, Mismatch, Reader, Wording, prefix_free};
 use transformer::data::stories::{self, SEPARATOR, Stories};
 

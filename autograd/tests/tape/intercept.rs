@@ -1,6 +1,7 @@
 //! An intercept exchanges ops; a boxed op is as good as the op.
 
-use super::*;
+use super::scalar;
+use autograd::{At, Cotangents, Float, Op, Saved, Tape, Tensor, Var};
 
 /// An op with its value, but with twice its vjp.
 struct Doubled<T: Float>(Box<dyn Op<T>>);

@@ -1,6 +1,7 @@
 //! What a tape says of itself: its program, its scopes, its lines.
 
-use super::*;
+use super::{blamed, drop_it, scalar};
+use autograd::{Tape, Tensor, Var};
 
 #[test]
 fn a_tape_prints_as_the_program_that_it_recorded() {

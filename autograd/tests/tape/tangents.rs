@@ -1,6 +1,7 @@
 //! Dual numbers, and the gradient check that stands on them.
 
-use super::*;
+use autograd::gradcheck::{Function, GradCheck, Verdict, gradcheck, hessian_vector_product};
+use autograd::{Dual, Float, Tape, Tensor, Var};
 
 #[test]
 fn dual_numbers_carry_exact_directional_derivatives() {

@@ -2,8 +2,7 @@
 
 use super::{Place, refused, transformer};
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 #[test]
 fn a_missing_file_is_named() {

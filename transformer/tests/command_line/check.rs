@@ -1,7 +1,6 @@
 //! `check`: a trained model passes, a planted bug is named at its place.
 
 use super::{Place, printed, refused, transformer};
-use std::path::Path;
 
 #[test]
 fn a_trained_model_passes_its_check_and_a_planted_bug_is_named_with_its_op_scope_and_line() {
