@@ -7,6 +7,7 @@ use crate::commands::{batch, bench, check, eval, export, import, sample, scale, 
 use crate::error::Result;
 use clap::{ArgAction, Command, FromArgMatches, Subcommand};
 use std::ffi::OsString;
+use std::path::Path;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -57,7 +58,7 @@ pub enum Task {
 /// # Errors
 /// Those of the command. (A command line that cannot be read ends the program, with the exit code 2.)
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
-    match parse(arguments).unwrap_or_else(|error| error.exit()) {
+    match read(arguments.into_iter().collect())? {
         Task::Train(flags) => train::run(&flags),
         Task::Sample(flags) => sample::run(&flags),
         Task::Eval(flags) => eval::run(&flags),
@@ -75,6 +76,26 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
     }
 }
 
+/// Reads the command line, and before its flags those of the file that it names by `--config`.
+fn read(arguments: Vec<OsString>) -> Result<Task> {
+    let parsed = |arguments: Vec<OsString>| parse(arguments).unwrap_or_else(|error| error.exit());
+    let task = parsed(arguments.clone());
+    let Some(file) = task.config() else { return Ok(task) };
+    let (command, flags) = arguments.split_at(2);
+    let of_file = train::flags_of_file(file, &subcommand("train"))?;
+    Ok(parsed([command, &of_file, flags].concat()))
+}
+
+impl Task {
+    /// The file of `--config`.
+    fn config(&self) -> Option<&Path> {
+        match self {
+            Task::Train(flags) => flags.config.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 /// Reads the command line, the program's name first.
 ///
 /// # Errors
@@ -85,6 +106,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Task, clap
         Some(_) => Task::from_arg_matches(&matches),
         None => Ok(Task::Train(Box::default())),
     }
+}
+
+fn subcommand(name: &str) -> Command {
+    command().find_subcommand(name).cloned().unwrap_or_default()
 }
 
 fn command() -> Command {

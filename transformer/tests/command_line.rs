@@ -8,6 +8,8 @@ mod bench;
 mod book;
 #[path = "command_line/check.rs"]
 mod check;
+#[path = "command_line/config.rs"]
+mod config;
 #[path = "command_line/import.rs"]
 mod import;
 #[path = "command_line/many_models.rs"]

@@ -3,6 +3,7 @@
 //! | file                      | holds                                                                    |
 //! |---------------------------|--------------------------------------------------------------------------|
 //! | `config.json`             | the model's shape                                                        |
+//! | `config.toml`             | every flag of the run, for `train --config`                              |
 //! | `tokenizer.json`          | the tokenizer (and `tokenizer_config.json`, which says how to load it)   |
 //! | `model.safetensors`       | the weights of the last checkpoint                                       |
 //! | `best.safetensors`        | the weights of the checkpoint with the lowest validation loss            |
@@ -23,12 +24,14 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::model::ModelConfig;
 use crate::safetensors::TensorFile;
+use crate::train::config::TrainConfig;
 use crate::train::state::TrainerState;
 use serde_json::json;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 const CONFIG: &str = "config.json";
+const SETTINGS: &str = "config.toml";
 const TOKENIZER: &str = "tokenizer.json";
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 const MODEL: &str = "model.safetensors";
@@ -39,9 +42,10 @@ const METRICS: &str = "metrics.jsonl";
 const LOCK: &str = ".lock";
 
 /// What belongs to a run; `trainer.json` first, for without it the other files are no checkpoint.
-const ALL: [&str; 11] = [
+const ALL: [&str; 12] = [
     TRAINER,
     CONFIG,
+    SETTINGS,
     TOKENIZER,
     TOKENIZER_CONFIG,
     MODEL,
@@ -159,6 +163,15 @@ impl RunDir {
         config.save(&self.file(CONFIG))?;
         tokenizer.save(&self.file(TOKENIZER))?;
         self.write_tokenizer_config(config)
+    }
+
+    /// Writes what the run was told, as a file that `train --config` takes.
+    ///
+    /// # Errors
+    /// If the directory cannot be written, or the path of the data is no text.
+    pub fn write_settings(&self, config: &TrainConfig) -> Result<()> {
+        let text = config.to_toml().map_err(|error| error.in_file(self.file(SETTINGS)))?;
+        files::write_atomically(&self.file(SETTINGS), |file| file.write_all(text.as_bytes()))
     }
 
     fn write_tokenizer_config(&self, config: &ModelConfig) -> Result<()> {

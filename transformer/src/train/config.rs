@@ -82,6 +82,21 @@ impl TrainConfig {
         self.batch_size * self.gradient_accumulation_steps * self.model.block_size
     }
 
+    /// Every value under the name of its flag, a line each: what `train --config` takes.
+    ///
+    /// # Errors
+    /// If the path of the data is not UTF-8.
+    pub fn to_toml(&self) -> Result<String> {
+        let TrainConfig { seed, .. } = *self;
+        let small = TrainConfig { seed: 0, ..self.clone() }; // a seed of 64 bits is more than TOML's numbers hold
+        let table = toml::Table::try_from(small).map_err(|error| Error::new(error.to_string()).at("data"))?;
+        let mut lines = vec![format!("seed = {seed}")];
+        flatten(table, &mut lines);
+        lines.sort();
+        let head = "# Every flag of this run. `transformer train --config FILE --out_dir DIR` repeats it.\n";
+        Ok(format!("{head}{}\n", lines.join("\n")))
+    }
+
     /// Checks every number.
     ///
     /// # Errors
@@ -123,6 +138,17 @@ impl TrainConfig {
             .way_out(format!("take a tenth of the learning rate: --min_lr {}", self.learning_rate / 10.0)));
         }
         Ok(())
+    }
+}
+
+/// Flags have no sections. The vocabulary is no flag: the tokenizer knows it.
+fn flatten(table: toml::Table, lines: &mut Vec<String>) {
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(inner) => flatten(inner, lines),
+            _ if key == "vocab_size" || key == "seed" => {}
+            value => lines.push(format!("{key} = {value}")),
+        }
     }
 }
 

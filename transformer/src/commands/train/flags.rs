@@ -15,6 +15,8 @@ Examples:
   transformer train --data korean.txt --tokenizer byte any language in 256 tokens
   transformer train --preset baby --n_layer 4 --max_iters 1000 --out_dir runs/mine
   transformer train --resume --out_dir runs/mine       go on where it stopped
+  transformer train --config runs/mine/config.toml --out_dir runs/again
+                                                       repeat a run, bit for bit
 
 A flag that is not given keeps the preset's value (or, with --resume, the run's).";
 
@@ -22,6 +24,9 @@ A flag that is not given keeps the preset's value (or, with --resume, the run's)
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 #[command(rename_all = "snake_case", after_help = EXAMPLES)]
 pub struct Flags {
+    /// A file of flags, a line each: `n_layer = 6`; the command line's win over it, and it over the preset
+    #[arg(long, value_name = "FILE.toml")]
+    pub config: Option<PathBuf>,
     /// A size of model, with the recipe that trains it
     #[arg(long, value_enum)]
     pub preset: Option<Preset>,

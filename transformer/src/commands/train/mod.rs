@@ -1,8 +1,10 @@
 //! `train`: from flags to a trained model.
 
 mod design;
+mod file;
 mod flags;
 
+pub(crate) use file::flags as flags_of_file;
 pub use flags::Flags;
 
 use super::screen::{Screen, clock, thousands};
@@ -71,6 +73,7 @@ fn begin(flags: &Flags, out_dir: &Path) -> Result<(Session, Tokenizer)> {
     let trainer = Trainer::new(config, dataset)?;
     let run = RunDir::create(out_dir, flags.overwrite)?;
     run.write_description(&trainer.config.model, &tokenizer)?;
+    run.write_settings(&trainer.config)?;
     Ok((Session::begin(trainer, run)?, tokenizer))
 }
 
@@ -92,6 +95,7 @@ fn resume(flags: &Flags, out_dir: &Path) -> Result<(Session, Tokenizer)> {
     }
     let dataset = Dataset::new(&text_of(&config)?, &tokenizer, config.model.block_size)?;
     let (trainer, state) = Trainer::restore(&run, config, dataset)?;
+    run.write_settings(&trainer.config)?;
     Ok((Session::resume(trainer, run, state.best)?, tokenizer))
 }
 
