@@ -6,9 +6,9 @@
 //!
 //! Fan et al. 2018 (top-k); Holtzman et al. 2020, "The curious case of neural text degeneration" (top-p).
 
-use crate::model::{Decoder, Gpt, Pass};
+use crate::model::{Decoder, Gpt};
 use crate::random::unit;
-use autograd::{Tape, Tensor};
+use autograd::Tensor;
 use rand_chacha::ChaCha8Rng;
 
 /// How the next token is drawn.
@@ -81,16 +81,12 @@ pub fn generate(
     let mut decoder = Decoder::new(model, texts.len());
     for i in 0..new {
         let seen = length + i;
-        let logits = if seen <= context {
-            let mut logits = Vec::new();
-            for at in decoder.length()..seen {
-                logits = decoder.push(&texts.iter().map(|text| text[at]).collect::<Vec<_>>());
-            }
-            logits
-        } else {
-            // Every position has moved by one: nothing that was kept still holds.
-            last_logits(model, texts, context)
-        };
+        if seen > context {
+            decoder.clear(); // every position has moved by one: nothing that was kept still holds
+        }
+        let new = seen - seen.min(context) + decoder.length()..seen;
+        let new: Vec<usize> = texts.iter().flat_map(|text| &text[new.clone()]).copied().collect();
+        let logits = decoder.push(&new); // [rows, v]
         for (row, text) in texts.iter_mut().enumerate() {
             let id = sampling.choose(&logits[row * v..][..v], random);
             text.push(id);
@@ -99,20 +95,12 @@ pub fn generate(
     }
 }
 
-/// The logits after the last token of each text, of which the last `window` tokens are seen: `[rows, v]`.
-fn last_logits(model: &Gpt<Tensor<f32>>, texts: &[Vec<usize>], window: usize) -> Vec<f32> {
-    let n = window.min(texts[0].len());
-    let tokens: Vec<usize> = texts.iter().flat_map(|text| text[text.len() - n..].iter().copied()).collect();
-    let tape = Tape::new();
-    let logits = tape.no_grad(|| model.on(&tape).last_logits(&tokens, [texts.len(), n], &Pass::evaluation()));
-    logits.value().data().to_vec()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ModelConfig;
+    use crate::model::{Pass, every_design};
     use crate::random::{Purpose, generator};
+    use autograd::Tape;
 
     const LOGITS: [f32; 4] = [1.0, 3.0, 2.0, -1.0];
 
@@ -160,29 +148,39 @@ mod tests {
         assert!(counts[1] > 0 && counts[2] > 0 && counts[0] == 0 && counts[3] == 0, "{counts:?}");
     }
 
-    #[test]
-    fn with_the_cache_and_without_it_the_same_tokens_are_written() {
-        let config = ModelConfig {
-            n_layer: 2,
-            n_head: 2,
-            n_embd: 32,
-            block_size: 24,
-            vocab_size: 17,
-            ..ModelConfig::default()
-        };
-        let model = Gpt::<Tensor<f32>>::init(&config, 5);
-        let sampling = Sampling { temperature: 1.0, top_k: Some(9), top_p: 0.95, known: None };
-        let start = vec![vec![3, 1, 4], vec![1, 5, 9]];
-        let mut cached = start.clone();
-        generate(&model, &mut cached, 60, &sampling, &mut generator(2, Purpose::Sampling), |_, _| {});
+    /// The logits after the last token of each text, as nanoGPT computes them: its last `window` tokens go through the
+    /// whole model, `[rows, v]`.
+    fn last_logits(model: &Gpt<Tensor<f32>>, texts: &[Vec<usize>], window: usize) -> Vec<f32> {
+        let n = window.min(texts[0].len());
+        let tokens: Vec<usize> = texts.iter().flat_map(|text| &text[text.len() - n..]).copied().collect();
+        let tape = Tape::new();
+        let logits = model.on(&tape).logits(&tokens, [texts.len(), n], &Pass::evaluation());
+        logits.slice(1, n - 1..n).value().data().to_vec()
+    }
 
-        let (mut plain, mut random) = (start, generator(2, Purpose::Sampling));
-        for _ in 0..60 {
-            let logits = last_logits(&model, &plain, 24);
-            for (text, logits) in plain.iter_mut().zip(logits.chunks(17)) {
-                text.push(sampling.choose(logits, &mut random));
+    /// Prompts that leave room, that fill the context up to the last token or whole, and that are longer than it.
+    #[test]
+    fn with_the_cache_and_without_it_the_same_tokens_are_written_far_beyond_the_context() {
+        let text =
+            |length: usize, step: usize| (0..length).map(|i| (3 + i * step) % 17).collect::<Vec<usize>>();
+        let drawn = Sampling { top_k: Some(9), top_p: 0.95, ..Sampling::default() };
+        let likeliest = Sampling { temperature: 0.0, ..drawn };
+        for config in every_design(32, 24, 17) {
+            let model = Gpt::<Tensor<f32>>::init(&config, 5);
+            for (length, sampling) in [(3, drawn), (3, likeliest), (23, drawn), (24, drawn), (40, drawn)] {
+                let start = vec![text(length, 5), text(length, 7)];
+                let mut cached = start.clone();
+                generate(&model, &mut cached, 60, &sampling, &mut generator(2, Purpose::Sampling), |_, _| {});
+
+                let (mut plain, mut random) = (start, generator(2, Purpose::Sampling));
+                for _ in 0..60 {
+                    let logits = last_logits(&model, &plain, 24);
+                    for (text, logits) in plain.iter_mut().zip(logits.chunks(17)) {
+                        text.push(sampling.choose(logits, &mut random));
+                    }
+                }
+                assert_eq!(cached, plain, "from {length} tokens, {:?}", config.design);
             }
         }
-        assert_eq!(cached, plain);
     }
 }

@@ -1,22 +1,23 @@
-//! The model as a writer: one token in, the next one's logits out, with a cache of what earlier tokens offer.
+//! The model as a writer: tokens in, the next one's logits out, with a cache of what earlier tokens offer.
 //!
 //! ```text
 //! token at position i:   q, k, v = x·W_qkv      kᵢ, vᵢ are kept      y = Σⱼ≤ᵢ softmaxⱼ(q·kⱼ/√e)·vⱼ
 //! ```
 //!
 //! Keys and values of earlier tokens do not change when a token is added, because no token sees a later one. So the
-//! next token costs one row of each product instead of all. The numbers are those of
-//! [`Gpt::logits`](super::Gpt::logits), which computes all rows at once; a test compares them. There is no tape here:
-//! nothing will be walked back.
+//! next token costs one row of each product instead of all. When several come at once, the last layer is asked for the
+//! last one's answer only. The numbers are those of [`Gpt::logits`](super::Gpt::logits), which computes all rows of all
+//! layers; a test compares them. There is no tape here: nothing will be walked back.
 
 use super::{Activation, Attention, Gpt, Linear, Mlp, Norm, NormKind};
+use autograd::kernels::attention;
 use autograd::kernels::rope::{turn, turns};
 use autograd::kernels::simd::vectorize;
 use autograd::kernels::{MatMul, norm, pointwise};
 use autograd::ops::pointwise::{GeluErf, Pointwise, Relu, Silu};
 use autograd::{Float, Tensor};
 
-/// Writes several texts side by side, a token of each at a time.
+/// Writes several texts side by side, equally many tokens of each at a time.
 pub struct Decoder<'m, T: Float> {
     model: &'m Gpt<Tensor<T>>,
     rows: usize,
@@ -44,63 +45,97 @@ impl<'m, T: Float> Decoder<'m, T> {
         self.length = 0;
     }
 
-    /// Appends a token to each text: `[rows]` tokens → `[rows, v]` logits of the ones after them.
+    /// Appends n tokens to each text: `[rows, n]` tokens → `[rows, v]` logits of what comes after the last ones.
     ///
     /// # Panics
-    /// If the context is full, or there are more or fewer tokens than texts.
+    /// If there are no tokens, not equally many for each text, or more than the context has room for.
     #[track_caller]
     pub fn push(&mut self, tokens: &[usize]) -> Vec<T> {
         let (model, config) = (self.model, &self.model.config);
-        assert_eq!(tokens.len(), self.rows, "a token for each of the texts");
-        assert!(self.length < config.block_size, "the context of {} tokens is full", config.block_size);
-        let (d, at) = (config.n_embd, self.length);
-        let mut x = vec![T::ZERO; self.rows * d]; // [rows, d]
-        for (x, &token) in x.chunks_exact_mut(d).zip(tokens) {
-            x.copy_from_slice(&model.wte.data()[token * d..][..d]);
+        let (d, rows, at, n) = (config.n_embd, self.rows, self.length, tokens.len() / self.rows.max(1));
+        assert!(n > 0 && tokens.len() == n * rows, "{} tokens for {rows} texts", tokens.len());
+        assert!(at + n <= config.block_size, "the context of {} tokens is full", config.block_size);
+        let mut x = vec![T::ZERO; rows * n * d]; // [rows, n, d]
+        for (i, (x, &token)) in x.chunks_exact_mut(d).zip(tokens).enumerate() {
+            x.copy_from_slice(row(model.wte.data(), d, token));
             if let Some(wpe) = &model.wpe {
-                add(x, &wpe.data()[at * d..][..d]);
+                add(x, row(wpe.data(), d, at + i % n));
             }
         }
-        for (block, cache) in model.blocks.iter().zip(&mut self.cache) {
+        for (layer, (block, cache)) in model.blocks.iter().zip(&mut self.cache).enumerate() {
             let mut qkv = linear(&block.attention.qkv, &normalised(&block.norm_1, &x));
-            let heard = attend(&block.attention, &mut qkv, cache, at, self.rows);
+            keep(&block.attention, &mut qkv, cache, at, rows);
+            if layer + 1 == model.blocks.len() {
+                (x, qkv) = (last_of_each(&x, rows, n), last_of_each(&qkv, rows, n)); // no one hears the others now
+            }
+            let heard = attend(&block.attention, &qkv, cache, at + n, rows);
             add(&mut x, &linear(&block.attention.projection, &heard));
             let hidden = think(&block.mlp, &normalised(&block.norm_2, &x));
             add(&mut x, &linear(&block.mlp.down, &hidden));
         }
-        self.length += 1;
-        let x = normalised(&model.norm, &x);
-        let mut logits = vec![T::ZERO; self.rows * config.vocab_size];
-        let plan = MatMul::new(self.rows, d, config.vocab_size).transpose_b(true);
+        self.length += n;
+        let x = normalised(&model.norm, &x); // [rows, d]
+        let mut logits = vec![T::ZERO; rows * config.vocab_size];
+        let plan = MatMul::new(rows, d, config.vocab_size).transpose_b(true);
         T::matmul(&plan, &x, model.head().data(), &mut logits);
         logits
     }
 }
 
-/// Keeps k and v of the new token of each text, which is at position `at`, and lets its q look at all that are kept:
-/// `[rows, (h + 2·h_kv)·e] → [rows, h·e]`.
+fn row<T>(matrix: &[T], width: usize, i: usize) -> &[T] {
+    &matrix[i * width..][..width]
+}
+
+/// The last of the n vectors of each text: `[rows, n, …] → [rows, …]`.
+fn last_of_each<T: Copy>(x: &[T], rows: usize, n: usize) -> Vec<T> {
+    let width = x.len() / (rows * n);
+    x.chunks_exact(n * width).flat_map(|x| row(x, width, n - 1)).copied().collect()
+}
+
+/// Keeps k and v of the new tokens `[rows, n, (h + 2·h_kv)·e]`, the first of which are at position `at`; with RoPE, after q
+/// and k have been turned.
+fn keep<T: Float>(attention: &Attention<Tensor<T>>, qkv: &mut [T], cache: &mut [T], at: usize, rows: usize) {
+    let &Attention { n_head: h, n_kv_head: h_kv, rope, .. } = attention;
+    let width = attention.qkv.weight.shape()[1];
+    let (n, e) = (qkv.len() / (rows * width), width / (h + 2 * h_kv));
+    if let Some(base) = rope {
+        let turns = turns(at, n, e, base); // [n, e/2, 2]
+        for (i, qkv) in qkv.chunks_exact_mut(width).enumerate() {
+            turn(&mut qkv[..(h + h_kv) * e], row(turns.data(), e, i % n).as_chunks().0);
+        }
+    }
+    let kept = 2 * h_kv * e; // of each token: its keys, then its values
+    for (qkv, cache) in qkv.chunks_exact(n * width).zip(cache.chunks_exact_mut(cache.len() / rows)) {
+        for (qkv, cache) in qkv.chunks_exact(width).zip(cache[at * kept..].chunks_exact_mut(kept)) {
+            cache.copy_from_slice(&qkv[h * e..]);
+        }
+    }
+}
+
+/// Lets the last m tokens of each text, of which `end` are kept, look at all up to themselves:
+/// `[rows, m, (h + 2·h_kv)·e] → [rows, m, h·e]`.
 fn attend<T: Float>(
     attention: &Attention<Tensor<T>>,
-    qkv: &mut [T],
-    cache: &mut [T],
-    at: usize,
+    qkv: &[T],
+    cache: &[T],
+    end: usize,
     rows: usize,
 ) -> Vec<T> {
-    let &Attention { n_head: h, n_kv_head: h_kv, rope, .. } = attention;
-    let width = qkv.len() / rows;
-    let e = width / (h + 2 * h_kv);
-    if let Some(base) = rope {
-        let turns = turns(at, 1, e, base);
-        qkv.chunks_exact_mut(width)
-            .for_each(|row| turn(&mut row[..(h + h_kv) * e], turns.data().as_chunks().0));
+    let &Attention { n_head: h, n_kv_head: h_kv, .. } = attention;
+    let width = attention.qkv.weight.shape()[1];
+    let (m, e) = (qkv.len() / (rows * width), width / (h + 2 * h_kv));
+    let mut heard = vec![T::ZERO; rows * m * h * e];
+    if m == end {
+        let kernel = attention::Attention { n: m, h, h_kv, d: e };
+        kernel.forward(qkv, &mut heard, &mut vec![[T::ZERO; 2]; rows * h * m]);
+        return heard;
     }
     let scale = T::ONE / T::from_f64(e as f64).sqrt();
-    let mut heard = vec![T::ZERO; rows * h * e];
-    let mut weights = vec![T::ZERO; at + 1];
-    let texts = qkv.chunks_exact(width).zip(cache.chunks_exact_mut(cache.len() / rows));
-    for ((qkv, cache), heard) in texts.zip(heard.chunks_exact_mut(h * e)) {
-        let kept = 2 * h_kv * e; // of each token: its keys, then its values
-        cache[at * kept..][..kept].copy_from_slice(&qkv[h * e..]);
+    let kept = 2 * h_kv * e;
+    let mut weights = vec![T::ZERO; end];
+    for (i, (qkv, heard)) in qkv.chunks_exact(width).zip(heard.chunks_exact_mut(h * e)).enumerate() {
+        let cache = row(cache, cache.len() / rows, i / m);
+        let weights = &mut weights[..end - m + i % m + 1];
         for head in 0..h {
             let columns = head * e..(head + 1) * e;
             let shared = head / (h / h_kv) * e;
@@ -109,7 +144,7 @@ fn attend<T: Float>(
                 *weight = dot(q, &kv[shared..][..e]);
             }
             let largest = weights.iter().fold(weights[0], |most, &x| if x > most { x } else { most });
-            T::exp_affine(&mut weights, scale, largest * scale);
+            T::exp_affine(weights, scale, largest * scale);
             let total: T = weights.iter().copied().sum();
             for (&weight, kv) in weights.iter().zip(cache.chunks_exact(kept)) {
                 let share = weight / total;
@@ -175,26 +210,43 @@ mod tests {
     use super::super::{Pass, every_design};
     use super::*;
     use autograd::Tape;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
 
-    #[test]
-    fn token_by_token_the_logits_are_those_of_the_whole_pass() {
-        for config in every_design(16, 9, 11) {
+    /// However a text is cut into pushes, the logits after each are those of the pass over the whole text.
+    fn agrees_when_pushed(pushes: &[usize]) {
+        let (rows, n, v) = (3, pushes.iter().sum(), 11);
+        for config in every_design(16, n, v) {
             let model = Gpt::<Tensor<f64>>::init(&config, 3);
-            let (rows, n) = (3, 9);
-            let tokens: Vec<usize> = (0..rows * n).map(|i| i * 7 % 11).collect();
+            let tokens: Vec<usize> = (0..rows * n).map(|i| i * 7 % v).collect();
             let tape = Tape::new();
             let whole = model.on(&tape).logits(&tokens, [rows, n], &Pass::evaluation()).value();
             let mut decoder = Decoder::new(&model, rows);
-            for i in 0..n {
-                let column: Vec<usize> = (0..rows).map(|row| tokens[row * n + i]).collect();
-                for (row, logits) in decoder.push(&column).chunks(11).enumerate() {
+            for push in pushes {
+                let new = decoder.length()..decoder.length() + push;
+                let new: Vec<usize> = tokens.chunks(n).flat_map(|text| &text[new.clone()]).copied().collect();
+                for (row, logits) in decoder.push(&new).chunks(v).enumerate() {
                     for (v, &logit) in logits.iter().enumerate() {
-                        let expected = whole.at(&[row, i, v]);
+                        let expected = whole.at(&[row, decoder.length() - 1, v]);
                         assert!((logit - expected).abs() < 1e-12, "{:?}: {logit}, {expected}", config.design);
                     }
                 }
             }
             assert_eq!(decoder.length(), n);
+        }
+    }
+
+    #[test]
+    fn token_by_token_the_logits_are_those_of_the_whole_pass() {
+        agrees_when_pushed(&[1; 9]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 16, rng_seed: RngSeed::Fixed(5), ..ProptestConfig::default() })]
+        #[test]
+        fn however_a_text_is_cut_the_logits_are_those_of_the_whole_pass(pushes in vec(1..70_usize, 1..5)) {
+            agrees_when_pushed(&pushes);
         }
     }
 }

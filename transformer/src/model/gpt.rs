@@ -38,16 +38,6 @@ impl<'t, T: Float> Gpt<Var<'t, T>> {
         x.matmul_tb(*self.head()).axes("b n v")
     }
 
-    /// The last rows of [`logits`](Gpt::logits) alone: tokens `[b, n]` → `[b, v]`.
-    ///
-    /// # Panics
-    /// As `logits`.
-    pub fn last_logits(&self, tokens: &[usize], shape: [usize; 2], pass: &Pass) -> Var<'t, T> {
-        let x = self.hidden(tokens, shape, pass);
-        let last = x.slice(1, shape[1] - 1..shape[1]).reshape([shape[0], self.config.n_embd]); // [b, d]
-        last.matmul_tb(*self.head())
-    }
-
     /// All layers and the last norm: tokens `[b, n]` → `[b, n, d]`.
     fn hidden(&self, tokens: &[usize], shape: [usize; 2], pass: &Pass) -> Var<'t, T> {
         let mut x = self.embed(tokens, shape, pass);
