@@ -77,8 +77,10 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().apply(Rope { heads, e, base }, &[self])
     }
 
-    /// [`rope`](Var::rope) as the textbook writes it, op by op.
-    #[track_caller]
+    /// [`rope`](Var::rope) as the textbook writes it, op by op; the tape shows the lines below.
+    ///
+    /// # Panics
+    /// As `rope`.
     pub fn rope_textbook(self, heads: usize, e: usize, base: f64) -> Self {
         let [b, n, width] = self.shape()[..] else { panic!("{} is not [b, n, width]", self.shape()) };
         let angle = |i: usize| (i / (e / 2)) as f64 * base.powf(-2.0 * (i % (e / 2)) as f64 / e as f64);

@@ -4,6 +4,7 @@
 //! its place by [`Tape::intercept`], so that the code of the model stays clean. All of them leave every shape as it
 //! was, and with most of them the loss still falls: that is why they were shipped.
 
+use super::subject::Path;
 use super::wrong::{Bug, Wrong};
 use crate::error::{Error, Result};
 use autograd::{Float, Tape};
@@ -76,9 +77,13 @@ impl Plant {
         });
     }
 
-    /// Whether the bug shows only in a pass with dropout.
-    pub fn needs_dropout(&self) -> bool {
-        self.bug == Bug::NoRescale
+    /// The path on which the bug shows: dropout drops on one only, and the fused ops are not in the textbook's.
+    pub fn path(&self) -> Path {
+        match self.bug {
+            Bug::NoRescale => Path::Dropout,
+            Bug::NotNormalised | Bug::NotDivided | Bug::FixedDeviation => Path::Fused,
+            _ => Path::Textbook,
+        }
     }
 }
 
@@ -243,5 +248,29 @@ pub const MUSEUM: &[Plant] = &[
         scope: "embedding",
         bug: Bug::NoRescale,
         sites: &[all("dropout", "")],
+    },
+    Plant {
+        name: "weights-not-divided",
+        story: "attention in one op recomputes its weights on the way back, and forgets to divide by their sum",
+        op: "causal_attention",
+        scope: "blocks.0.attention",
+        bug: Bug::NotNormalised,
+        sites: &[all("causal_attention", "attention")],
+    },
+    Plant {
+        name: "fixed-deviation",
+        story: "a norm in one op that takes the deviation for a constant on the way back: another of its three terms",
+        op: "layer_norm",
+        scope: "blocks.0.norm",
+        bug: Bug::FixedDeviation,
+        sites: &[all("layer_norm", "norm")],
+    },
+    Plant {
+        name: "sum-for-mean",
+        story: "the value of a mean with the gradient of a sum: the learning rate is then another one for each batch size",
+        op: "cross_entropy",
+        scope: "loss",
+        bug: Bug::NotDivided,
+        sites: &[all("cross_entropy", "loss")],
     },
 ];

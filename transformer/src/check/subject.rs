@@ -3,27 +3,37 @@
 use super::plant::Plant;
 use super::reference::{Expected, reference};
 use crate::data::batches::Batch;
-use crate::model::{Gpt, Pass};
+use crate::model::{Gpt, ModelConfig, Pass};
 use crate::random::{Purpose, generator};
 use autograd::gradcheck::Function;
 use autograd::{Float, Tape, Tensor, Var};
 use serde::Serialize;
 
 /// Which composition of ops computes the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Path {
-    /// Primitives, as the textbook writes it: what is read and stepped through.
+    /// Primitives, as the textbook writes it: what is read and stepped through
     Textbook,
-    /// The fused ops: what trains.
+    /// The fused ops: what trains
     Fused,
-    /// The textbook's with dropout.
+    /// The textbook's, with dropout
     Dropout,
 }
 
 impl Path {
     /// The two that compute the same function.
     pub const BOTH: [Path; 2] = [Path::Textbook, Path::Fused];
+
+    /// A pass on this path; dropout with the model's probability, a tenth if it has none, and the same masks every time.
+    pub fn pass(self, config: &ModelConfig) -> Pass {
+        let dropout = if config.dropout > 0.0 { config.dropout } else { 0.1 };
+        match self {
+            Path::Textbook => Pass::evaluation().textbook(),
+            Path::Fused => Pass::evaluation(),
+            Path::Dropout => Pass::training(dropout, generator(0, Purpose::Dropout)).textbook(),
+        }
+    }
 }
 
 impl std::fmt::Display for Path {
@@ -63,7 +73,7 @@ impl Subject {
         }
         let mut next = parameters.iter();
         let model = self.model.map(&mut |_, _| *next.next().expect("a variable for each parameter"));
-        let loss = model.loss(&self.batch, &self.pass(path));
+        let loss = model.loss(&self.batch, &path.pass(&self.model.config));
         let last_in = |scope: &str| {
             let nodes = tape.nodes();
             let last = nodes.iter().rposition(|node| tape.scope_name(node.scope) == scope);
@@ -75,19 +85,6 @@ impl Subject {
             logits: last_in("head"),
             loss,
         }
-    }
-
-    fn pass(&self, path: Path) -> Pass {
-        match path {
-            Path::Textbook => Pass::evaluation().textbook(),
-            Path::Fused => Pass::evaluation(),
-            Path::Dropout => Pass::training(self.dropout(), generator(0, Purpose::Dropout)).textbook(),
-        }
-    }
-
-    /// The model's probability of dropout; a tenth if it has none.
-    fn dropout(&self) -> f64 {
-        if self.model.config.dropout > 0.0 { self.model.config.dropout } else { 0.1 }
     }
 
     /// What the formulas say that each step of the textbook's path returns.

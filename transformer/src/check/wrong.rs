@@ -50,6 +50,12 @@ pub(super) enum Bug {
     OtherGelu,
     /// rows overwrite rows
     LastWins,
+    /// e^(score − m) for e^(score − m)/Σ
+    NotNormalised,
+    /// without the term x̂·mean(g·x̂)
+    FixedDeviation,
+    /// not divided by the number of rows
+    NotDivided,
 }
 
 /// An op with a bug in it.
@@ -140,6 +146,28 @@ impl<T: Float> Wrong<T> {
                             .copy_from_slice(&at.dy.data()[last * width..][..width]);
                     }
                 }
+            }
+            Bug::NotNormalised => {
+                // m and Σ of each row were saved: Σ becomes 1.
+                let saved = Tensor::from_fn(at.saved[0].shape(), |i| [at.saved[0].data()[i], T::ONE][i % 2]);
+                let at = At { saved: &[saved], ..*at };
+                right[0] = vjp_alone(&*self.op, &at, vec![None]).remove(0).expect("one input");
+            }
+            Bug::FixedDeviation => {
+                // r·(g − mean(g)), by what was saved: μ and r of each row.
+                let w = at.x[1].data();
+                let rows = at.dy.data().chunks(w.len()).zip(at.saved[0].data().chunks(2));
+                let spoilt = rows.flat_map(|(dy, statistics)| {
+                    let g: Vec<T> = dy.iter().zip(w).map(|(&dy, &w)| dy * w).collect();
+                    let mean = g.iter().copied().sum::<T>() / T::from_f64(w.len() as f64);
+                    g.into_iter().map(move |g| statistics[1] * (g - mean)).collect::<Vec<T>>()
+                });
+                right[0] = Tensor::new(right[0].shape(), spoilt.collect::<Vec<T>>());
+            }
+            Bug::NotDivided => {
+                let shape = right[0].shape();
+                let rows = T::from_f64((right[0].numel() / shape[shape.len() - 1]) as f64);
+                right[0] = right[0].map(|dx| dx * rows);
             }
             _ => unreachable!("{:?} is another function", self.bug),
         }

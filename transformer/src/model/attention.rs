@@ -55,9 +55,13 @@ fn attention<'t, T: Float>(qkv: Var<'t, T>, n_head: usize, n_kv_head: usize, pas
     let [b, n, width] = qkv.shape()[..] else { panic!("attention takes [b, n, 3d], not {}", qkv.shape()) };
     let e = width / (n_head + 2 * n_kv_head);
     let heads = |from: usize, number: usize| {
-        let part = qkv.slice(-1, from * e..(from + number) * e).axes("b n d");
-        let part = part.reshape([b, n, number, e]).axes("b n h e");
-        let part = part.permute(&[0, 2, 1, 3]).axes("b h n e");
+        let [flat, split, by_head] = match number == n_head {
+            true => ["b n d", "b n h e", "b h n e"],
+            false => ["b n ke", "b n k e", "b k n e"],
+        };
+        let part = qkv.slice(-1, from * e..(from + number) * e).axes(flat);
+        let part = part.reshape([b, n, number, e]).axes(split);
+        let part = part.permute(&[0, 2, 1, 3]).axes(by_head);
         if number == n_head { part } else { repeat(part, n_head / number).axes("b h n e") }
     };
     let (q, k, v) = (heads(0, n_head), heads(n_head, n_kv_head), heads(n_head + n_kv_head, n_kv_head));

@@ -24,14 +24,14 @@ pub fn of<T: Float>(nodes: &[Node<T>]) -> Vec<String> {
 fn of_parameter(name: &str) -> &'static str {
     let ends = |end: &str| name.ends_with(end);
     match name {
-        _ if ends("wte.weight") => "v d",
+        _ if ends("wte.weight") || ends("head.weight") => "v d",
         _ if ends("wpe.weight") => "c d",
         _ if ends("c_attn.weight") => "d 3d",
         _ if ends("attn.c_proj.weight") => "d d",
-        _ if ends("c_fc.weight") => "d 4d",
+        _ if ends("c_fc.weight") || ends("c_gate.weight") => "d 4d",
         _ if ends("mlp.c_proj.weight") => "4d d",
         _ if ends("c_attn.bias") => "3d",
-        _ if ends("c_fc.bias") => "4d",
+        _ if ends("c_fc.bias") || ends("c_gate.bias") => "4d",
         "" => "",
         _ => "d",
     }
@@ -47,7 +47,9 @@ fn follows<T: Float>(node: &Node<T>, nodes: &[Node<T>], known: &[String]) -> Vec
     let numbers = || details.split_whitespace().filter_map(|word| word.parse::<usize>().ok());
     let (out, first) = (node.value.shape(), of(0));
     match node.op_name() {
-        "matmul" => first.iter().take(out.len() - 1).chain(of(1).last()).cloned().collect(),
+        "matmul" | "linear" | "linear_gelu" => {
+            first.iter().take(out.len() - 1).chain(of(1).last()).cloned().collect()
+        }
         "matmul_tb" => {
             let rows = of(1);
             let last = rows.len().checked_sub(2).map(|axis| rows[axis].clone());
@@ -105,18 +107,24 @@ fn name_constants<T: Float>(nodes: &[Node<T>], names: &mut [String]) {
 
 /// What each name means and how long such an axis is, for a text of `n` tokens.
 pub fn dims(config: &ModelConfig, n: usize) -> Vec<Dim> {
-    let d = config.n_embd;
-    let dims = [
+    let (d, e, shared) = (config.n_embd, config.head_size(), config.n_kv_head());
+    let mut dims = vec![
         ("b", 1, "texts side by side"),
         ("n", n, "places in the text; in attention, the one that asks"),
         ("m", n, "in attention, the places that are looked at"),
         ("d", d, "width of the vectors that run through the model"),
         ("h", config.n_head, "heads of attention"),
-        ("e", config.head_size(), "width of one head"),
-        ("3d", 3 * d, "queries, keys and values side by side"),
-        ("4d", 4 * d, "width of the MLP in the middle"),
+        ("e", e, "width of one head"),
+        ("3d", d + 2 * shared * e, "queries, keys and values side by side"),
+        ("4d", config.n_inner(), "width of the MLP in the middle"),
         ("v", config.vocab_size, "tokens of the vocabulary"),
         ("c", config.block_size, "places of the longest context"),
     ];
-    dims.map(|(name, size, meaning)| Dim { name: name.into(), size, meaning: meaning.into() }).into()
+    if shared != config.n_head {
+        dims.push(("k", shared, "heads of keys and values, which queries share"));
+        dims.push(("ke", shared * e, "the keys of all heads side by side, or the values"));
+    }
+    let dim =
+        |(name, size, meaning): (&str, usize, &str)| Dim { name: name.into(), size, meaning: meaning.into() };
+    dims.into_iter().map(dim).collect()
 }

@@ -89,6 +89,7 @@ fn run(subject: &Subject, recording: &Recording, nodes: &[Node], checks: &[Check
         seed: subject.config.seed,
         dtype: "f64".to_owned(),
         source: subject.source.clone(),
+        path: subject.path.to_string(),
         text: subject.text.clone(),
         updates: subject.moments.updates,
         parameters: subject.model.numel(),

@@ -17,6 +17,7 @@ pub mod axes;
 pub mod blob;
 pub mod build;
 pub mod checks;
+pub mod memory;
 pub mod page;
 pub mod record;
 pub mod rules;

@@ -1,12 +1,12 @@
-//! Runs one step of training at f64 by the textbook's ops and keeps everything: the tape, every contribution of the walk
+//! Runs one step of training at f64, by the textbook's ops unless told otherwise, and keeps everything: the tape, every contribution of the walk
 //! back, and what AdamW makes of the gradient.
 
 use super::schema;
-use crate::check::Plant;
+use crate::check::{Path, Plant};
 use crate::data::batches::Batch;
 use crate::data::tokenizer::Tokenizer;
 use crate::error::{Error, Result};
-use crate::model::{Gpt, Pass};
+use crate::model::Gpt;
 use crate::train::config::TrainConfig;
 use crate::train::optimizer::{AdamW, Moments};
 use crate::train::schedule::learning_rate;
@@ -26,6 +26,8 @@ pub struct Subject {
     pub tokenizer: Tokenizer,
     /// What the model sees, and what it should say.
     pub text: String,
+    /// By which ops the model is computed.
+    pub path: Path,
     /// A bug that is planted in the ops, if one is.
     pub plant: Option<&'static Plant>,
 }
@@ -179,6 +181,6 @@ impl Subject {
         if let Some(plant) = self.plant {
             plant.install(tape);
         }
-        model.on(tape).loss(batch, &Pass::evaluation().textbook()).index()
+        model.on(tape).loss(batch, &self.path.pass(&self.model.config)).index()
     }
 }

@@ -61,6 +61,8 @@ pub struct Run {
     pub dtype: String,
     /// The directory of the run, or `preset demo`.
     pub source: String,
+    /// By which ops it was computed: `textbook`, `fused`, or `dropout`, the textbook's with dropout.
+    pub path: String,
     /// What the model saw and should have said: n + 1 tokens.
     pub text: String,
     /// The updates that were done before this one.

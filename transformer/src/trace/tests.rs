@@ -4,17 +4,19 @@ use super::build::build;
 use super::record::{Recording, Subject};
 use super::schema::{Step, Trace};
 use super::{blob, checks, rules, sources};
+use crate::check::Path;
 use crate::data::tokenizer::{Tokenizer, TokenizerKind};
-use crate::model::{Gpt, ModelConfig, Pass};
+use crate::model::{Gpt, ModelConfig, Pass, every_design};
 use crate::train::config::TrainConfig;
 use crate::train::gradient::gradient;
 use crate::train::optimizer::Moments;
 use autograd::Tensor;
 use autograd::kernels::threads::set_threads;
+use std::collections::BTreeSet;
 
 /// A model with biases, so that every op is there, of which every token is used twice.
 fn subject() -> Subject {
-    let model = ModelConfig {
+    subject_of(ModelConfig {
         n_layer: 2,
         n_head: 2,
         n_embd: 8,
@@ -22,7 +24,10 @@ fn subject() -> Subject {
         vocab_size: 5,
         bias: true,
         ..ModelConfig::default()
-    };
+    })
+}
+
+pub(super) fn subject_of(model: ModelConfig) -> Subject {
     let config = TrainConfig { model, learning_rate: 1e-2, warmup_iters: 0, ..TrainConfig::default() };
     let random: Gpt<Tensor<f64>> = Gpt::init(&config.model, 7);
     // Larger than at the beginning of a training, so that nothing is nearly linear.
@@ -36,12 +41,16 @@ fn subject() -> Subject {
         config,
         tokenizer: Tokenizer::for_text(TokenizerKind::Char, "abcde"),
         text: "abacdbec".to_owned(),
+        path: Path::Textbook,
         plant: None,
     }
 }
 
 fn traced(most: usize) -> (Subject, Recording, Trace) {
-    let subject = subject();
+    traced_of(subject(), most)
+}
+
+fn traced_of(subject: Subject, most: usize) -> (Subject, Recording, Trace) {
     let recording = subject.record().expect("a step");
     let found = (most > 0).then(|| checks::run(&subject, &recording, most));
     let trace = build(&subject, &recording, found.as_ref(), "transformer trace");
@@ -170,20 +179,53 @@ fn every_cotangent_of_the_model_is_right_three_ways_and_every_contribution_by_it
     }
 }
 
+/// A trace of every design on every path.
+fn every_trace() -> Vec<Trace> {
+    let designs = every_design(16, 9, 5).into_iter();
+    let subjects = designs.flat_map(|config| {
+        [Path::Textbook, Path::Fused, Path::Dropout]
+            .map(|path| Subject { path, ..subject_of(config.clone()) })
+    });
+    subjects.map(|subject| traced_of(subject, 0).2).collect()
+}
+
 #[test]
-fn every_op_on_the_tape_has_a_rule_with_a_formula_for_each_input_and_every_axis_has_a_name() {
-    let (_, _, trace) = traced(0);
-    for (index, node) in trace.nodes.iter().enumerate() {
-        let names = node.axes.split_whitespace();
-        assert_eq!(names.clone().count(), node.shape.len(), "%{index} {}: {:?}", node.op, node.axes);
-        for (name, size) in names.zip(&node.shape) {
-            let known = trace.dims.iter().find(|dim| dim.name == name).map(|dim| dim.size);
-            assert_eq!(known.unwrap_or(1), *size, "axis {name} of %{index} {}", node.op);
+fn every_op_of_every_design_has_a_rule_with_a_formula_for_each_input_and_axes_are_called_what_they_are() {
+    let mut ops = BTreeSet::new();
+    for trace in every_trace() {
+        for (index, node) in trace.nodes.iter().enumerate() {
+            let names = node.axes.split_whitespace();
+            assert!(
+                [0, node.shape.len()].contains(&names.clone().count()),
+                "%{index} {}: {:?}",
+                node.op,
+                node.axes
+            );
+            for (name, size) in names.zip(&node.shape) {
+                let known = trace.dims.iter().find(|dim| dim.name == name).map(|dim| dim.size);
+                assert_eq!(known.unwrap_or(1), *size, "axis {name} of %{index} {}", node.op);
+            }
+            if node.op != "leaf" {
+                let rule = trace.rules.get(&node.op).unwrap_or_else(|| panic!("{} has no rule", node.op));
+                assert!(rule.vjp.len() >= node.inputs.len(), "{}", node.op);
+                ops.insert(node.op.clone());
+            }
         }
-        if node.op != "leaf" {
-            let rule = trace.rules.get(&node.op).unwrap_or_else(|| panic!("{} has no rule", node.op));
-            assert_eq!(rule.vjp.len(), node.inputs.len(), "{}", node.op);
-        }
+    }
+    let known: BTreeSet<String> = rules::rules().map(|rule| rule.op.to_owned()).collect();
+    assert_eq!(ops, known, "every rule is that of an op which some model uses");
+}
+
+#[test]
+fn every_axis_of_the_textbooks_gpt2_has_a_name() {
+    for (index, node) in traced(0).2.nodes.iter().enumerate() {
+        assert_eq!(
+            node.axes.split_whitespace().count(),
+            node.shape.len(),
+            "%{index} {}: {:?}",
+            node.op,
+            node.axes
+        );
     }
 }
 
@@ -223,8 +265,10 @@ fn drifted(trace: &Trace) -> Vec<String> {
 
 #[test]
 fn every_step_is_tied_to_its_lines_of_code_and_a_line_that_has_drifted_is_noticed() {
+    for trace in every_trace() {
+        assert_eq!(drifted(&trace), Vec::<String>::new());
+    }
     let (_, _, mut trace) = traced(0);
-    assert_eq!(drifted(&trace), Vec::<String>::new());
     for op in trace.rules.keys().cloned().collect::<Vec<_>>() {
         let mut moved = trace.clone();
         moved.nodes.iter_mut().filter(|node| node.op == op).for_each(|node| node.call.line += 2);
@@ -255,8 +299,8 @@ fn a_text_that_does_not_fit_is_refused_with_a_way_out() {
 
 #[test]
 fn every_bug_of_the_museum_turns_the_trace_red_at_its_own_op_first() {
-    for plant in crate::check::MUSEUM.iter().filter(|plant| !plant.needs_dropout()) {
-        let subject = Subject { plant: Some(plant), ..subject() };
+    for plant in crate::check::MUSEUM {
+        let subject = Subject { plant: Some(plant), path: plant.path(), ..subject() };
         let recording = subject.record().unwrap_or_else(|error| panic!("{}: {error}", plant.name));
         let found = checks::run(&subject, &recording, 2);
         let trace = build(&subject, &recording, Some(&found), "transformer trace");

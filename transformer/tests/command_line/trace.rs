@@ -43,6 +43,16 @@ fn a_trace_is_a_line_a_step_with_identical_blocks_folded_and_the_same_bytes_ever
 }
 
 #[test]
+fn a_trace_by_the_fused_ops_is_what_training_runs_and_is_checked_as_well() {
+    let text = trace(&["--text", "Mia has", "--backward", "--checks", "2", "--by", "fused"]);
+    for part in ["computed by the fused ops", "causal_attention", "layer_norm", "cross_entropy", "all agree"]
+    {
+        assert!(text.contains(part), "{part} in\n{text}");
+    }
+    assert!(!text.contains("softmax") && !text.contains("permute"), "{text}");
+}
+
+#[test]
 fn a_trace_says_which_tokens_made_an_entry_of_a_gradient_and_the_terms_add_up() {
     let text = trace(&["--text", "Mia has", "--why", "blocks.0.W_Q[3,17]"]);
     for part in
@@ -92,6 +102,10 @@ fn a_trace_of_what_is_not_there_or_does_not_fit_is_refused_with_a_way_out() {
         refused(transformer(&why, Path::new(entry)), &["--why", part, "way out:"]);
     }
     refused(
+        transformer(&["trace", "--preset", "gpt2", "--backward", "--text"], Path::new("Mia has")),
+        &["--memory", "GiB", "--checks 0", "way out:"],
+    );
+    refused(
         transformer(&["trace", "--preset", "tiny", "--step", "--text"], Path::new("Mia")),
         &["--step", "way out:"],
     );
@@ -116,6 +130,10 @@ fn a_planted_bug_turns_a_trace_red_at_its_own_op() {
         assert!(red.contains(part), "{part} in\n{red}");
     }
     assert!(!red.contains("all agree"), "{red}");
+    for (bug, op) in [("sum-for-mean", "cross_entropy in loss: "), ("no-rescale", "dropout in embedding: ")] {
+        let red = trace(&["--text", "Mia has", "--backward", "--checks", "1", "--plant", bug]);
+        assert!(red.contains("computed ") && red.contains(op), "{op} in\n{red}");
+    }
     let plant = ["trace", "--preset", "tiny", "--plant"];
     refused(transformer(&plant, Path::new("no-maks")), &["--plant", "no-mask", "way out:"]);
 }

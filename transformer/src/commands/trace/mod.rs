@@ -6,11 +6,13 @@ mod subject;
 mod walk;
 mod why;
 
-use crate::check::{Plant, plant};
-use crate::cli::count;
+use crate::check::{self, plant};
+use crate::cli::{count, number};
 use crate::error::{Error, Result};
+use crate::model::ModelConfig;
 use crate::trace::build::build;
 use crate::trace::checks;
+use crate::trace::memory;
 use crate::trace::page::page;
 use crate::trace::schema::Trace;
 use crate::train::presets::Preset;
@@ -29,14 +31,17 @@ Examples:
   transformer trace --json trace.json                everything, as data
   transformer trace --html step.html                 a page that steps through it, in one file, offline
 
-A trace runs the textbook's ops at f64, without dropout, and draws nothing at random: the same seed and text give the
-same bytes. `✓ 2e-16` is a contribution checked by itself against dual numbers; `8/8` are entries of the gradient that it
+A trace runs at f64, by the textbook's ops and without dropout, and draws nothing at random: the same seed and text give
+the same bytes. `--by fused` walks through the ops that training runs, `--by dropout` through dropout, always the same. `✓ 2e-16` is a contribution checked by itself against dual numbers; `8/8` are entries of the gradient that it
 completes, each computed three ways: by the walk back, by dual numbers and by differences.";
 
 /// How many levels of scopes are open at first: all of this model's, with identical blocks shown once.
 const DEPTH: usize = 2;
 /// How many entries of a gradient are checked: for a page to be read at leisure, and for a look.
 const CHECKS: [usize; 2] = [64, 8];
+
+/// How many GiB a trace takes at most if nothing else is said.
+const MEMORY: f64 = 4.0;
 
 /// The flags of `trace`.
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -60,6 +65,9 @@ pub struct Flags {
     /// How many levels of scopes to open, or `all`, which shows every block as well [default: 2]
     #[arg(long, value_name = "N", value_parser = depth)]
     pub depth: Option<Depth>,
+    /// By which ops the model is computed [default: textbook; with --plant, the ones that the bug is in]
+    #[arg(long, value_enum, value_name = "PATH")]
+    pub by: Option<check::Path>,
     /// Plant a bug from the museum of `check --museum`, to see where it shows
     #[arg(long, value_name = "NAME")]
     pub plant: Option<String>,
@@ -72,6 +80,9 @@ pub struct Flags {
     /// Of each gradient, how many entries to check in three ways; 0 checks nothing [default: 8, for --json and --html 64]
     #[arg(long, value_name = "N", value_parser = count)]
     pub checks: Option<usize>,
+    /// How many GiB of memory it may take: every value, cotangent and contribution is kept at f64
+    #[arg(long, value_name = "GIB", value_parser = number, default_value_t = MEMORY)]
+    pub memory: f64,
     /// Write everything as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -101,12 +112,15 @@ fn depth(text: &str) -> Result<Depth, String> {
 /// # Errors
 /// If the run is missing or damaged, or the text does not fit the model.
 pub fn run(flags: &Flags) -> Result<()> {
-    super::use_threads(None);
+    let threads = super::use_threads(None);
     let text = flags.text.as_deref().map(subject::content).transpose()?;
-    let mut subject = subject::subject(flags.from.as_deref(), flags.preset, text)?;
-    subject.plant = flags.plant.as_deref().map(planted).transpose()?;
-    let recording = subject.record()?;
     let checks = entries_to_check(flags);
+    let checking = if checks > 0 { threads } else { 0 };
+    let fits = |config: &ModelConfig, n| memory::fits(config, n, checking, flags.memory);
+    let mut subject = subject::subject(flags.from.as_deref(), flags.preset, text, &fits)?;
+    subject.plant = flags.plant.as_deref().map(plant).transpose()?;
+    subject.path = flags.by.or(subject.plant.map(check::Plant::path)).unwrap_or(check::Path::Textbook);
+    let recording = subject.record()?;
     let found = (checks > 0).then(|| checks::run(&subject, &recording, checks));
     let trace = build(&subject, &recording, found.as_ref(), &command(flags, checks));
     if let Some(path) = &flags.json {
@@ -131,17 +145,6 @@ pub fn run(flags: &Flags) -> Result<()> {
     };
     let look = Look { depth, values: flags.values, backward: flags.backward, columns: show::columns() };
     print(&show::text(&trace, &look))
-}
-
-/// The bug of that name, if a trace can show it.
-fn planted(name: &str) -> Result<&'static Plant> {
-    let plant = plant(name)?;
-    match plant.needs_dropout() {
-        false => Ok(plant),
-        true => Err(Error::new(format!("{name} shows only with dropout, and a trace runs without"))
-            .at("--plant")
-            .way_out(format!("see it with: check --plant {name}"))),
-    }
 }
 
 /// Nothing is checked that is not shown.
@@ -169,8 +172,14 @@ fn command(flags: &Flags, checks: usize) -> String {
     if let Some(text) = &flags.text {
         words.push(format!("--text {text:?}"));
     }
+    if let Some(path) = flags.by {
+        words.push(format!("--by {path}"));
+    }
     if let Some(plant) = &flags.plant {
         words.push(format!("--plant {plant}"));
+    }
+    if flags.memory != MEMORY {
+        words.push(format!("--memory {}", flags.memory));
     }
     words.push(format!("--checks {checks}"));
     words.join(" ")

@@ -59,6 +59,11 @@ fn head(trace: &Trace) -> String {
     let mut text = format!("{}, {trained}\n", run.source);
     text += &format!("it sees {seen:?}; the token after each is asked for, after the last {last:?}\n");
     text += &format!("axes: {}\n", dims.join(", "));
+    match run.path.as_str() {
+        "fused" => text += "computed by the fused ops, which training runs\n",
+        "dropout" => text += "computed with dropout, which drops the same entries every time\n",
+        _ => {}
+    }
     if let Some(planted) = &run.planted {
         text += &format!("a wrong rule is planted: {planted}\n");
     }

@@ -1,9 +1,10 @@
 //! Which model and which text are traced.
 
 use super::super::text::text_of;
+use crate::check;
 use crate::data::tokenizer::Tokenizer;
 use crate::error::{Error, Result};
-use crate::model::Gpt;
+use crate::model::{Gpt, ModelConfig};
 use crate::run_dir::{RunDir, Weights};
 use crate::trace::record::Subject;
 use crate::train::optimizer::Moments;
@@ -17,22 +18,31 @@ const CHARACTERS: usize = 17;
 /// The run that is traced if none is named and it is there.
 const USUAL: &str = "runs/demo";
 
+/// Whether there is room for a trace of a model and of so many tokens.
+pub type Fits<'a> = dyn Fn(&ModelConfig, usize) -> Result<()> + 'a;
+
 /// The model of a run, or one that has learned nothing; with the text, or the beginning of its validation text.
 ///
 /// # Errors
-/// If the run is missing or damaged, or there is no text to take.
-pub fn subject(from: Option<&Path>, preset: Option<Preset>, text: Option<String>) -> Result<Subject> {
+/// If the run is missing or damaged, there is no text to take, or no room for the trace.
+pub fn subject(
+    from: Option<&Path>,
+    preset: Option<Preset>,
+    text: Option<String>,
+    fits: &Fits,
+) -> Result<Subject> {
     match (from, preset) {
-        (Some(from), _) => of_run(from, text),
-        (None, Some(preset)) => of_preset(preset, text),
-        (None, None) if Path::new(USUAL).join("config.json").exists() => of_run(Path::new(USUAL), text),
-        (None, None) => of_preset(Preset::Demo, text),
+        (Some(from), _) => of_run(from, text, fits),
+        (None, Some(preset)) => of_preset(preset, text, fits),
+        (None, None) if Path::new(USUAL).join("config.json").exists() => of_run(Path::new(USUAL), text, fits),
+        (None, None) => of_preset(Preset::Demo, text, fits),
     }
 }
 
-fn of_run(path: &Path, text: Option<String>) -> Result<Subject> {
+fn of_run(path: &Path, text: Option<String>, fits: &Fits) -> Result<Subject> {
     let run = RunDir::open(path)?;
     let (model_config, tokenizer) = run.description()?;
+    fits(&model_config, places(&tokenizer, text.as_deref(), &model_config))?;
     let model = load_model(&run.weights(Weights::Last)?, &model_config)?;
     let state = run.trainer_state()?;
     let moments = load_moments(&run.optimizer()?, &model, state.step)?;
@@ -56,20 +66,28 @@ fn of_run(path: &Path, text: Option<String>) -> Result<Subject> {
         config,
         tokenizer,
         text,
+        path: check::Path::Textbook,
         plant: None,
     })
 }
 
-fn of_preset(preset: Preset, text: Option<String>) -> Result<Subject> {
+fn of_preset(preset: Preset, text: Option<String>, fits: &Fits) -> Result<Subject> {
     let mut config = preset.config();
     let corpus = text_of(&config)?;
     let tokenizer = Tokenizer::for_text(config.tokenizer, corpus.content());
     config.model.vocab_size = tokenizer.vocab_size();
+    fits(&config.model, places(&tokenizer, text.as_deref(), &config.model))?;
     let model: Gpt<Tensor<f64>> = Gpt::init(&config.model, config.seed).map(&mut rounded);
     let moments = Moments::zeros(model.parameters().into_iter().map(|(_, parameter)| parameter));
     let text = text.unwrap_or_else(|| beginning(corpus.validation()));
     let source = format!("preset {}", preset.name());
-    Ok(Subject { source, model, moments, config, tokenizer, text, plant: None })
+    Ok(Subject { source, model, moments, config, tokenizer, text, path: check::Path::Textbook, plant: None })
+}
+
+/// How many tokens the model will see: at most as many as its context holds. (A text that does not fit is refused later.)
+fn places(tokenizer: &Tokenizer, text: Option<&str>, config: &ModelConfig) -> usize {
+    let tokens = text.map_or(CHARACTERS, |text| tokenizer.encode(text).map_or(1, |ids| ids.len()));
+    tokens.saturating_sub(1).min(config.block_size)
 }
 
 /// Training begins at f32, so a trace does.

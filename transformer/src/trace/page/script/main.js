@@ -62,6 +62,7 @@ function buildFacts() {
     fact("values", bytes(run.bytes)),
     fact("from", run.source),
     fact("at", run.dtype),
+    run.path === "textbook" ? null : fact("by", run.path === "fused" ? "the fused ops, which training runs" : "the textbook's ops, with dropout"),
     run.planted ? fact("planted", h("strong", { class: "bad" }, run.planted)) : null);
   $("command").textContent = run.command;
 }

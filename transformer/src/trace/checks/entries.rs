@@ -1,34 +1,15 @@
-//! Is each cotangent right? It is computed again, without any vjp.
-//!
-//! ```text
-//! an entry        reverse     what the walk back has found
-//!                 forward     replay with the tangent of this entry 1           exact (dual numbers)
-//!                 difference  (f(x + h) − f(x − h))/2h by replay, two steps     no derivative at all
-//! a contribution  Σ delta·u = Σ v̄ₖ·(tangent of fₖ along u), u random            only this one op: whose fault it is
-//! ```
-//!
-//! All at f64, against the same computation at f64. How many entries are checked is a number, never a time, so that a trace
-//! is the same on every machine.
+//! One entry of a cotangent, three ways: by the walk back, by dual numbers, by differences.
 
-use super::record::{Contribution, Recording, Subject};
-use super::schema::{Along, Broken, Fault};
-use crate::check::nodes::{NodeReport, check_nodes};
-use crate::check::reference::reference;
-use crate::random::{Purpose, below, generator, unit};
+use crate::random::{Purpose, below, generator};
 use autograd::gradcheck::difference;
-use autograd::kernels::threads::{for_each_piece, threads};
-use autograd::{Dual, Saved, Tape, Tensor};
-use std::collections::BTreeMap;
-use std::sync::Mutex;
+use autograd::{Dual, Tape, Tensor};
 
 /// Largest distance of reverse from forward, relative to the largest entry of the node's gradient.
 const FORWARD: f64 = 1e-10;
 /// Largest distance of forward from difference, relative likewise, beyond the difference's own error.
 const DIFFERENCE: f64 = 1e-6;
 /// What rounding alone makes of a derivative that ought to be 0.
-const ROUNDING: f64 = 1e-14;
-/// Largest distance of a contribution from its forward value.
-const ALONG: f64 = 1e-10;
+pub(super) const ROUNDING: f64 = 1e-14;
 /// The size of a loss, from which rounding is judged.
 const LOSS: f64 = 8.0;
 /// The step of a difference, relative to the size of the numbers.
@@ -73,81 +54,22 @@ pub struct Entry {
     pub forward: f64,
     /// By differences.
     pub difference: f64,
-    /// |reverse − forward|; see [`super::schema::Checks::relative_error`].
+    /// |reverse − forward|; see [`super::super::schema::Checks::relative_error`].
     pub relative_error: f64,
     /// What to make of them.
     pub verdict: Verdict,
 }
 
-/// What was found.
-pub struct Found {
-    /// The entries of each node that were checked.
-    pub entries: BTreeMap<usize, Vec<Entry>>,
-    /// The check of each contribution, in the order of [`Recording::contributions`].
-    pub along: Vec<Along>,
-    /// What is wrong with each op by itself.
-    pub faults: Vec<Fault>,
-    /// The first step that is wrong.
-    pub broken: Option<Broken>,
-}
-
-/// Checks every contribution, and of every cotangent all entries if there are at most `most`, else `most` of them.
-pub fn run(subject: &Subject, recording: &Recording, most: usize) -> Found {
-    let nodes: Vec<usize> =
-        (0..=recording.loss).filter(|&node| gradient(recording, node).is_some()).collect();
-    let found = Mutex::new(BTreeMap::new());
-    let gradients: BTreeMap<usize, &Tensor<f64>> =
-        nodes.iter().map(|&node| (node, gradient(recording, node).expect("it has one"))).collect();
-    let (batch, loss, pieces) = (&recording.batch, recording.loss, threads());
-    for_each_piece(pieces, |piece| {
-        let tapes = Tapes { numbers: subject.on_numbers(batch), duals: subject.on_duals(batch), loss };
-        for &node in nodes.iter().skip(piece).step_by(pieces) {
-            let entries = tapes.entries(node, gradients[&node], most);
-            found.lock().expect("no piece has panicked").insert(node, entries);
-        }
-    });
-    let duals = subject.on_duals(batch);
-    let (along, broken) = contributions(recording, &duals);
-    let (faults, first) = ops(subject, recording, &duals);
-    Found {
-        entries: found.into_inner().expect("no piece has panicked"),
-        along,
-        faults,
-        broken: first.or(broken),
-    }
-}
-
-/// Checks each op by itself: its value against the formula, its vjp against forward mode (see [`crate::check::nodes`]). The
-/// first that is wrong: a value, or else the vjp that the walk back meets first.
-fn ops(subject: &Subject, recording: &Recording, duals: &Tape<Dual<f64>>) -> (Vec<Fault>, Option<Broken>) {
-    let batch = &recording.batch;
-    let expected = reference(&subject.model, &batch.x, batch.shape(), &batch.y[batch.length - 1..]);
-    let reports = check_nodes(&recording.tape, duals, &expected, |_| true);
-    let wrong_value = |report: &&NodeReport| report.value.as_ref().is_some_and(|value| !value.ok);
-    let value = reports.iter().find(wrong_value);
-    let vjp = reports.iter().rev().find(|report| report.fault().is_some());
-    let first = value.or(vjp).and_then(|report| {
-        let slot = if wrong_value(&report) { None } else { report.rule.as_ref().map(|rule| rule.input) };
-        Some(Broken { node: report.node, slot, why: report.fault()? })
-    });
-    let faults = reports.iter().filter_map(|report| Some(Fault { node: report.node, why: report.fault()? }));
-    (faults.collect(), first)
-}
-
-/// The cotangent of a node that the walk back goes through.
-fn gradient(recording: &Recording, node: usize) -> Option<&Tensor<f64>> {
-    recording.gradients.get(recording.tape.var(node))
-}
-
 /// The same computation, ready to be replayed.
-struct Tapes {
-    numbers: Tape<f64>,
-    duals: Tape<Dual<f64>>,
-    loss: usize,
+pub(super) struct Tapes {
+    pub numbers: Tape<f64>,
+    pub duals: Tape<Dual<f64>>,
+    pub loss: usize,
 }
 
 impl Tapes {
-    fn entries(&self, node: usize, gradient: &Tensor<f64>, most: usize) -> Vec<Entry> {
+    /// Entries of a node's cotangent, three ways: all of them, or `most`.
+    pub fn entries(&self, node: usize, gradient: &Tensor<f64>, most: usize) -> Vec<Entry> {
         let value = self.numbers.var(node).value();
         let scale = largest(gradient);
         let size = value.data().iter().filter(|x| x.is_finite()).fold(0.0, |sum, x| sum + x * x);
@@ -238,76 +160,6 @@ fn choose(value: &Tensor<f64>, gradient: &Tensor<f64>, most: usize, node: usize)
     chosen.sort_unstable();
     chosen.dedup();
     chosen
-}
-
-/// Checks each contribution along a random direction, and looks for ones that are missing.
-fn contributions(recording: &Recording, duals: &Tape<Dual<f64>>) -> (Vec<Along>, Option<Broken>) {
-    let mut sums: BTreeMap<(usize, usize), Tensor<f64>> = BTreeMap::new();
-    for Contribution { from, slot, delta, .. } in &recording.contributions {
-        sums.entry((*from, *slot)).and_modify(|sum| sum.add_assign(delta)).or_insert_with(|| delta.clone());
-    }
-    let mut checks: BTreeMap<(usize, usize), Along> = BTreeMap::new();
-    let mut broken: Option<Broken> = None;
-    let nodes = recording.tape.nodes();
-    for node in (0..=recording.loss).rev().filter(|&node| nodes[node].requires_gradient) {
-        let Some(dy) = gradient(recording, node) else { continue };
-        for (slot, &input) in nodes[node].inputs.iter().enumerate() {
-            if nodes[input as usize].requires_gradient && nodes[node].op.is_some() {
-                let delta = sums.get(&(node, slot));
-                let check = along(duals, node, slot, delta, dy);
-                if check.verdict == Verdict::Wrong.word() && broken.is_none() {
-                    let why = match delta {
-                        Some(_) => format!(
-                            "its vjp and its forward rule disagree: {:.6e} and {:.6e} along one direction",
-                            check.reverse, check.forward
-                        ),
-                        None => "its vjp gives nothing to this input, which the result depends on".to_owned(),
-                    };
-                    broken = Some(Broken { node, slot: Some(slot), why });
-                }
-                checks.insert((node, slot), check);
-            }
-        }
-    }
-    let missing =
-        Along { reverse: 0.0, forward: 0.0, relative_error: 0.0, verdict: Verdict::Wrong.word().into() };
-    let of =
-        |step: &Contribution| checks.get(&(step.from, step.slot)).cloned().unwrap_or_else(|| missing.clone());
-    (recording.contributions.iter().map(of).collect(), broken)
-}
-
-/// Σ delta·u against Σ ȳ·(tangent of y along u), for one op and one of its inputs.
-fn along(
-    duals: &Tape<Dual<f64>>,
-    node: usize,
-    slot: usize,
-    delta: Option<&Tensor<f64>>,
-    dy: &Tensor<f64>,
-) -> Along {
-    let nodes = duals.nodes();
-    let op = nodes[node].op.as_ref().expect("an op");
-    let mut random = generator((node * 8 + slot) as u64, Purpose::Evaluation);
-    let mut x: Vec<Tensor<Dual<f64>>> =
-        nodes[node].inputs.iter().map(|&input| nodes[input as usize].value.clone()).collect();
-    let u: Vec<f64> = (0..x[slot].numel()).map(|_| 2.0 * unit(&mut random) - 1.0).collect();
-    x[slot].data_mut().iter_mut().zip(&u).for_each(|(x, &u)| {
-        x.tangent = if x.value.is_finite() { u } else { 0.0 };
-    });
-    let y = op.forward(&x.iter().collect::<Vec<_>>(), &mut Saved::new());
-    let products =
-        dy.data().iter().zip(y.data()).map(|(dy, y)| if *dy == 0.0 { 0.0 } else { dy * y.tangent });
-    let (forward, size) = products.fold((0.0, 0.0), |(sum, size), x| (sum + x, size + x * x));
-    let terms = |delta: &Tensor<f64>| {
-        let products = delta.data().iter().zip(&u).map(|(delta, u)| delta * u);
-        products.fold((0.0, 0.0), |(sum, size): (f64, f64), x| (sum + x, size + x * x))
-    };
-    let (reverse, own) = delta.map_or((0.0, 0.0), terms);
-    let scale = f64::abs(forward).max(reverse.abs()).max(f64::sqrt(size)).max(own.sqrt());
-    let distance = (reverse - forward).abs();
-    let relative_error = if distance == 0.0 { 0.0 } else { distance / scale };
-    let agrees = relative_error <= ALONG || distance <= ROUNDING * ROUNDING;
-    let verdict = if agrees { Verdict::Agree } else { Verdict::Wrong };
-    Along { reverse, forward, relative_error, verdict: verdict.word().to_owned() }
 }
 
 fn largest(x: &Tensor<f64>) -> f64 {

@@ -1,30 +1,9 @@
-//! The rule of every op that the textbook composition of the model uses: in words, as formulas, and where it is written.
-//!
-//! A bar is a cotangent: x̄ = ∂loss/∂x. The formulas are those above the code; a test holds the two together.
+//! The ops of the textbook's composition of a model.
 
-use super::schema::{self, Lines, RuleSource};
-use super::sources;
+use super::Rule;
 
-/// What there is to say about an op.
-pub struct Rule {
-    /// The op's name.
-    pub op: &'static str,
-    /// The type that has the rules, and its file.
-    pub written_in: (&'static str, &'static str),
-    /// How a line of code asks for the op: one of these stands in it.
-    pub asked_by: &'static [&'static str],
-    /// What the op does.
-    pub sentence: &'static str,
-    /// y = …
-    pub forward: &'static str,
-    /// x̄ᵢ = …, one an input.
-    pub vjp: &'static [&'static str],
-    /// What the vjp does.
-    pub words: &'static str,
-}
-
-/// All rules.
-pub const RULES: [Rule; 22] = [
+/// The rules.
+pub const RULES: [Rule; 26] = [
     Rule {
         op: "gather",
         written_in: ("Gather", "autograd/src/ops/gather.rs"),
@@ -55,7 +34,7 @@ pub const RULES: [Rule; 22] = [
     Rule {
         op: "mul",
         written_in: ("Mul", "autograd/src/ops/arithmetic.rs"),
-        asked_by: &[" * "],
+        asked_by: &[" * ", "f.of(gate"],
         sentence: "Multiplies entry by entry.",
         forward: "y = a·b",
         vjp: &["ā = ȳ·b", "b̄ = ȳ·a"],
@@ -224,94 +203,40 @@ pub const RULES: [Rule; 22] = [
         vjp: &["x̄ = Σ of ȳ over the repeated axes"],
         words: "A copy forward is a sum backward.",
     },
+    Rule {
+        op: "relu",
+        written_in: ("Relu", "autograd/src/ops/pointwise.rs"),
+        asked_by: &[".of("],
+        sentence: "Lets positive numbers through and makes the others 0.",
+        forward: "y = max(x, 0)",
+        vjp: &["x̄ = ȳ·[x > 0]"],
+        words: "Where the number was positive the cotangent passes; elsewhere it stops.",
+    },
+    Rule {
+        op: "silu",
+        written_in: ("Silu", "autograd/src/ops/pointwise.rs"),
+        asked_by: &[".of("],
+        sentence: "A gate: how much of each number passes, smoothly.",
+        forward: "y = x·σ(x)",
+        vjp: &["x̄ = ȳ·(σ(x) + y·(1 − σ(x)))"],
+        words: "Where the gate is open the cotangent passes; where it is shut it stops.",
+    },
+    Rule {
+        op: "gelu_erf",
+        written_in: ("GeluErf", "autograd/src/ops/pointwise.rs"),
+        asked_by: &[".of("],
+        sentence: "Lets large numbers through and turns small ones off, smoothly: the exact form.",
+        forward: "y = x·Φ(x)",
+        vjp: &["x̄ = ȳ·(Φ(x) + x·φ(x))"],
+        words: "Where the gate is open the cotangent passes; where it is shut it stops.",
+    },
+    Rule {
+        op: "concat",
+        written_in: ("Concat", "autograd/src/ops/layout.rs"),
+        asked_by: &["Var::concat("],
+        sentence: "Puts tensors one behind the other along an axis.",
+        forward: "y = [a; b; …] along an axis",
+        vjp: &["ā, b̄, … = the parts of ȳ"; 2],
+        words: "Each part of the cotangent goes back to where its numbers came from.",
+    },
 ];
-
-/// The rule of an op.
-pub fn rule(op: &str) -> Option<&'static Rule> {
-    RULES.iter().find(|rule| rule.op == op)
-}
-
-impl Rule {
-    /// Where the forward rule and the vjp are written; a function of one number says them as `f` and `df`.
-    ///
-    /// # Panics
-    /// If the source does not have them: a test finds that first.
-    pub fn source(&self) -> RuleSource {
-        let (type_name, file) = self.written_in;
-        let text =
-            sources::source(file).unwrap_or_else(|| panic!("{}: the source {file} is not known", self.op));
-        let find = |of_trait: &str, name: &str| sources::function(text, of_trait, type_name, name);
-        let rules = |forward: Option<Lines>, vjp: Option<Lines>| Some((forward?, vjp?));
-        let (forward, vjp) = rules(find("Op<T>", "forward"), find("Op<T>", "vjp"))
-            .or_else(|| rules(find("Pointwise<T>", "f"), find("Pointwise<T>", "df")))
-            .unwrap_or_else(|| panic!("{}: {file} has no rules of {type_name}", self.op));
-        RuleSource { file: file.to_owned(), forward, vjp }
-    }
-
-    /// As the trace has it.
-    pub fn in_full(&self) -> schema::Rule {
-        schema::Rule {
-            sentence: self.sentence.to_owned(),
-            words: self.words.to_owned(),
-            forward: self.forward.to_owned(),
-            vjp: self.vjp.iter().map(|&formula| formula.to_owned()).collect(),
-            source: self.source(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    /// The comment above a type or above its rules, as one line.
-    fn comment_above(rule: &Rule) -> String {
-        let (type_name, file) = rule.written_in;
-        let text = sources::source(file).expect("the source");
-        let lines: Vec<&str> = text.lines().collect();
-        let declared = |line: &str| {
-            let name = line.strip_prefix("pub struct ").unwrap_or("");
-            name.split(|c: char| !c.is_alphanumeric()).next() == Some(type_name)
-        };
-        let at = lines.iter().position(|line| declared(line)).expect("the type");
-        let comment: Vec<&str> = lines[..at]
-            .iter()
-            .rev()
-            .take_while(|line| line.starts_with("///"))
-            .map(|line| &line[3..])
-            .collect();
-        squeezed(&comment.into_iter().rev().collect::<String>())
-    }
-
-    fn squeezed(text: &str) -> String {
-        text.chars().filter(|c| !c.is_whitespace()).collect()
-    }
-
-    #[test]
-    fn every_rule_is_found_in_the_source_forward_and_back() {
-        for rule in &RULES {
-            let source = rule.source();
-            let first = |lines: Lines| sources::line(&source.file, lines.line).expect("a line");
-            let (forward, back) = (first(source.forward), first(source.vjp));
-            assert!(["fn forward(", "fn f("].iter().any(|start| forward.starts_with(start)), "{}", rule.op);
-            assert!(["fn vjp(", "fn df("].iter().any(|start| back.starts_with(start)), "{}", rule.op);
-            assert!(source.vjp.line > source.forward.end_line, "{}", rule.op);
-        }
-        let names: BTreeSet<&str> = RULES.iter().map(|rule| rule.op).collect();
-        assert_eq!(names.len(), RULES.len());
-    }
-
-    #[test]
-    fn the_formulas_are_those_above_the_code() {
-        // Written otherwise in the source: as a function and its derivative, or with an alias for the name of a side.
-        let otherwise = ["sqrt", "gelu", "matmul_tb"];
-        for rule in RULES.iter().filter(|rule| !otherwise.contains(&rule.op)) {
-            let comment = comment_above(rule);
-            // `ā = ȳ      b̄ = −ȳ` above the code may also read `ā, b̄, … = …`: each formula stands there as it is.
-            for formula in rule.vjp.iter().chain([&rule.forward]) {
-                assert!(comment.contains(&squeezed(formula)), "{}: {formula} is not in {comment}", rule.op);
-            }
-        }
-    }
-}
