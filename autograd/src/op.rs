@@ -124,11 +124,14 @@ impl<T: Float> Cotangents<'_, T> {
     /// x̄ᵢ += contribution, which is only computed if wanted. It has the shape of input `i`, or one that input
     /// `i` broadcasts to: then it is summed over the repeated axes.
     pub fn add(&mut self, i: usize, contribution: impl FnOnce() -> Tensor<T>) {
-        if !self.wants(i) {
-            return;
+        if self.wants(i) {
+            self.arrive(i, contribution());
         }
+    }
+
+    fn arrive(&mut self, i: usize, contribution: Tensor<T>) {
         let to = self.inputs[i] as usize;
-        let delta = contribution().sum_to(self.nodes[to].value.shape());
+        let delta = contribution.sum_to(self.nodes[to].value.shape());
         if let Some(watch) = &mut self.watch {
             let before = self.sums[to].as_ref();
             watch(Contribution { from: self.node, input: i, to, delta: &delta, before });

@@ -114,15 +114,15 @@ impl<T: Float> Tape<T> {
     /// If the inputs are of another tape, or of shapes that the op does not take.
     #[track_caller]
     pub fn apply<'t>(&'t self, op: impl Op<T>, inputs: &[Var<'t, T>]) -> Var<'t, T> {
+        let mut op: Box<dyn Op<T>> = Box::new(op);
         if let Some(intercept) = self.intercept.get() {
-            let op = intercept(Box::new(op), &self.scope_name(self.scopes.borrow().current()));
-            return self.run(op, inputs);
+            op = intercept(op, &self.scope_name(self.scopes.borrow().current()));
         }
         self.run(op, inputs)
     }
 
     #[track_caller]
-    fn run<'t>(&'t self, op: impl Op<T>, inputs: &[Var<'t, T>]) -> Var<'t, T> {
+    fn run<'t>(&'t self, op: Box<dyn Op<T>>, inputs: &[Var<'t, T>]) -> Var<'t, T> {
         let mut saved = Saved::new();
         let (value, requires_gradient) = {
             let nodes = self.nodes.borrow();
@@ -140,7 +140,7 @@ impl<T: Float> Tape<T> {
             (value, requires_gradient && self.recording.get())
         };
         let inputs = inputs.iter().map(|input| input.index).collect();
-        self.push(Some(Box::new(op)), inputs, value, saved, requires_gradient)
+        self.push(Some(op), inputs, value, saved, requires_gradient)
     }
 
     /// Lets `f` exchange every op from now on: it is given the op and the scope that it is applied in, and what it

@@ -66,9 +66,14 @@ impl<T: Float> Tensor<T> {
 
     /// A tensor whose numbers `write` fills in. It is handed memory with old contents and overwrites all of it.
     pub fn build(shape: impl Into<Shape>, write: impl FnOnce(&mut [T])) -> Self {
-        let shape = shape.into();
-        let mut storage = Buffer::scratch(shape.numel());
-        write(&mut storage);
+        let mut tensor = Tensor::scratch(shape.into());
+        write(tensor.data_mut());
+        tensor
+    }
+
+    /// A tensor whose numbers are old contents, to be overwritten.
+    fn scratch(shape: Shape) -> Self {
+        let storage = Buffer::scratch(shape.numel());
         Tensor { shape, storage: Arc::new(storage) }
     }
 

@@ -47,10 +47,15 @@ pub fn threads() -> usize {
 /// # Panics
 /// If a piece panics; the others are finished first.
 pub fn for_each_piece(pieces: usize, work: impl Fn(usize) + Sync) {
-    let threads = threads();
-    if pieces <= 1 || threads == 1 || AT_WORK.get() {
+    if pieces <= 1 || threads() == 1 || AT_WORK.get() {
         return (0..pieces).for_each(work);
     }
+    share_out(pieces, &work);
+}
+
+/// Has the team do the work, if it is free.
+fn share_out(pieces: usize, work: &(dyn Fn(usize) + Sync)) {
+    let threads = threads();
     let mut team = match TEAM.get_or_init(|| Mutex::new(Team::of(0))).try_lock() {
         Ok(team) => team,
         Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -60,7 +65,7 @@ pub fn for_each_piece(pieces: usize, work: impl Fn(usize) + Sync) {
     if team.workers != threads - 1 {
         *team = Team::of(threads - 1);
     }
-    team.run(pieces, &work);
+    team.run(pieces, work);
 }
 
 /// Cuts `out` into chunks of `chunk_len` (the last may be shorter) and calls `work(index, chunk)` for each.
