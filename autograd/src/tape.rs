@@ -114,15 +114,14 @@ impl<T: Float> Tape<T> {
     /// If the inputs are of another tape, or of shapes that the op does not take.
     #[track_caller]
     pub fn apply<'t>(&'t self, op: impl Op<T>, inputs: &[Var<'t, T>]) -> Var<'t, T> {
-        let mut op: Box<dyn Op<T>> = Box::new(op);
-        if let Some(intercept) = self.intercept.get() {
-            op = intercept(op, &self.scope_name(self.scopes.borrow().current()));
-        }
-        self.run(op, inputs)
+        self.run(Box::new(op), inputs)
     }
 
     #[track_caller]
-    fn run<'t>(&'t self, op: Box<dyn Op<T>>, inputs: &[Var<'t, T>]) -> Var<'t, T> {
+    fn run<'t>(&'t self, mut op: Box<dyn Op<T>>, inputs: &[Var<'t, T>]) -> Var<'t, T> {
+        if let Some(intercept) = self.intercept.get() {
+            op = intercept(op, &self.scope_name(self.scopes.borrow().current()));
+        }
         let mut saved = Saved::new();
         let (value, requires_gradient) = {
             let nodes = self.nodes.borrow();
