@@ -34,30 +34,84 @@ impl Default for Sampling {
 impl Sampling {
     /// Draws a token from logits `[v]`; of tokens that are equally likely the smaller id counts as likelier.
     pub fn choose(&self, logits: &[f32], random: &mut ChaCha8Rng) -> usize {
-        let mut order: Vec<usize> = (0..logits.len().min(self.known.unwrap_or(usize::MAX))).collect();
-        order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
+        let weights = self.weights(logits);
         if self.temperature == 0.0 {
-            return order[0];
+            return weights[0].0;
         }
-        order.truncate(self.top_k.unwrap_or(order.len()).max(1));
-        let largest = f64::from(logits[order[0]]);
-        let weight = |&token: &usize| ((f64::from(logits[token]) - largest) / self.temperature).exp();
-        let mut weights: Vec<f64> = order.iter().map(weight).collect();
-        let total: f64 = weights.iter().sum();
-        let mut held = 0.0;
-        let enough = weights.iter().position(|weight| {
-            held += weight;
-            held >= self.top_p * total
-        });
-        weights.truncate(enough.map_or(weights.len(), |last| last + 1));
-        let mut left = unit(random) * weights.iter().sum::<f64>();
-        for (&token, weight) in order.iter().zip(&weights) {
+        let mut left = unit(random) * weights.iter().map(|(_, weight)| weight).sum::<f64>();
+        for &(token, weight) in &weights {
             left -= weight;
             if left < 0.0 {
                 return token;
             }
         }
-        order[weights.len() - 1]
+        weights[weights.len() - 1].0
+    }
+
+    /// The tokens that can be drawn from logits `[v]`, the likeliest first, each with its probability.
+    pub fn probabilities(&self, logits: &[f32]) -> Vec<(usize, f64)> {
+        let weights = self.weights(logits);
+        let total: f64 = weights.iter().map(|(_, weight)| weight).sum();
+        weights.into_iter().map(|(token, weight)| (token, weight / total)).collect()
+    }
+
+    /// The same, in proportion to the probabilities: the likeliest has weight 1.
+    fn weights(&self, logits: &[f32]) -> Vec<(usize, f64)> {
+        let mut order: Vec<usize> = (0..logits.len().min(self.known.unwrap_or(usize::MAX))).collect();
+        order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
+        if self.temperature == 0.0 {
+            return vec![(order[0], 1.0)];
+        }
+        order.truncate(self.top_k.unwrap_or(order.len()).max(1));
+        let largest = f64::from(logits[order[0]]);
+        let weight = |token: usize| ((f64::from(logits[token]) - largest) / self.temperature).exp();
+        let mut weights: Vec<(usize, f64)> = order.into_iter().map(|token| (token, weight(token))).collect();
+        let total: f64 = weights.iter().map(|(_, weight)| weight).sum();
+        let mut held = 0.0;
+        let enough = weights.iter().position(|(_, weight)| {
+            held += weight;
+            held >= self.top_p * total
+        });
+        weights.truncate(enough.map_or(weights.len(), |last| last + 1));
+        weights
+    }
+}
+
+/// What a model sees of texts that grow: a [`Decoder`] on their last `block_size` tokens.
+pub struct Window<'m> {
+    decoder: Decoder<'m, f32>,
+    context: usize,
+}
+
+impl<'m> Window<'m> {
+    /// On so many texts side by side.
+    pub fn new(model: &'m Gpt<Tensor<f32>>, rows: usize) -> Self {
+        Window { decoder: Decoder::new(model, rows), context: model.config.block_size }
+    }
+
+    /// Keeps from now on what [`attention`](Window::attention) shows.
+    pub fn watch(&mut self) {
+        self.decoder.watch();
+    }
+
+    /// In each layer, how much the last token attends to those of the window: see [`Decoder::attention`].
+    pub fn attention(&self) -> &[Vec<f32>] {
+        self.decoder.attention()
+    }
+
+    /// The logits of what comes after texts of one length: `[rows, v]`. From call to call tokens are added to the texts.
+    ///
+    /// # Panics
+    /// If the texts are empty or of different lengths, or have not grown since the last call.
+    #[track_caller]
+    pub fn logits(&mut self, texts: &[impl AsRef<[usize]>]) -> Vec<f32> {
+        let seen = texts[0].as_ref().len();
+        if seen > self.context {
+            self.decoder.clear(); // every position has moved by one: nothing that was kept still holds
+        }
+        let new = seen - seen.min(self.context) + self.decoder.length()..seen;
+        let new: Vec<usize> = texts.iter().flat_map(|text| &text.as_ref()[new.clone()]).copied().collect();
+        self.decoder.push(&new)
     }
 }
 
@@ -74,19 +128,12 @@ pub fn generate(
     random: &mut ChaCha8Rng,
     mut token: impl FnMut(usize, usize),
 ) {
-    let context = model.config.block_size;
     let Some(length) = texts.first().map(Vec::len) else { return };
     assert!(length > 0 && texts.iter().all(|text| text.len() == length), "texts begin with the same length");
     let v = model.config.vocab_size;
-    let mut decoder = Decoder::new(model, texts.len());
-    for i in 0..new {
-        let seen = length + i;
-        if seen > context {
-            decoder.clear(); // every position has moved by one: nothing that was kept still holds
-        }
-        let new = seen - seen.min(context) + decoder.length()..seen;
-        let new: Vec<usize> = texts.iter().flat_map(|text| &text[new.clone()]).copied().collect();
-        let logits = decoder.push(&new); // [rows, v]
+    let mut window = Window::new(model, texts.len());
+    for _ in 0..new {
+        let logits = window.logits(texts); // [rows, v]
         for (row, text) in texts.iter_mut().enumerate() {
             let id = sampling.choose(&logits[row * v..][..v], random);
             text.push(id);

@@ -14,6 +14,8 @@ mod config;
 mod import;
 #[path = "command_line/many_models.rs"]
 mod many_models;
+#[path = "command_line/sample.rs"]
+mod sample;
 #[path = "command_line/trace.rs"]
 mod trace;
 

@@ -21,18 +21,18 @@ use autograd::{Float, Tensor};
 pub struct Decoder<'m, T: Float> {
     model: &'m Gpt<Tensor<T>>,
     rows: usize,
-    /// For each layer the keys and values of all texts, `[rows, block_size, 2·h_kv·e]`.
-    cache: Vec<Vec<T>>,
+    /// For each layer and each text the keys and values of its tokens, `[length, 2·h_kv·e]`.
+    cache: Vec<Vec<Vec<T>>>,
     length: usize,
+    /// What [`Decoder::attention`] shows of each layer, where it is wanted.
+    attention: Option<Vec<Vec<T>>>,
 }
 
 impl<'m, T: Float> Decoder<'m, T> {
     /// For `rows` texts that have no token yet.
     pub fn new(model: &'m Gpt<Tensor<T>>, rows: usize) -> Self {
-        let config = &model.config;
-        let size = rows * config.block_size * 2 * config.n_kv_head() * config.head_size();
-        let cache = model.blocks.iter().map(|_| vec![T::ZERO; size]).collect();
-        Decoder { model, rows, cache, length: 0 }
+        let cache = vec![vec![Vec::new(); rows]; model.blocks.len()];
+        Decoder { model, rows, cache, length: 0, attention: None }
     }
 
     /// The tokens of each text so far.
@@ -43,6 +43,17 @@ impl<'m, T: Float> Decoder<'m, T> {
     /// Forgets all tokens.
     pub fn clear(&mut self) {
         self.length = 0;
+    }
+
+    /// From the next push on keeps what [`attention`](Decoder::attention) shows. It changes no other number.
+    pub fn watch(&mut self) {
+        self.attention = Some(vec![Vec::new(); self.model.blocks.len()]);
+    }
+
+    /// In each layer, how much the last token of each text attends to each of its tokens, itself the last of them:
+    /// `[rows, h, length]`, each row of length numbers with the sum 1. Of none, unless they are [watched](Decoder::watch).
+    pub fn attention(&self) -> &[Vec<T>] {
+        self.attention.as_deref().unwrap_or_default()
     }
 
     /// Appends n tokens to each text: `[rows, n]` tokens → `[rows, v]` logits of what comes after the last ones.
@@ -64,11 +75,14 @@ impl<'m, T: Float> Decoder<'m, T> {
         }
         for (layer, (block, cache)) in model.blocks.iter().zip(&mut self.cache).enumerate() {
             let mut qkv = linear(&block.attention.qkv, &normalised(&block.norm_1, &x));
-            keep(&block.attention, &mut qkv, cache, at, rows);
+            keep(&block.attention, &mut qkv, cache, at);
             if layer + 1 == model.blocks.len() {
                 (x, qkv) = (last_of_each(&x, rows, n), last_of_each(&qkv, rows, n)); // no one hears the others now
             }
-            let heard = attend(&block.attention, &qkv, cache, at + n, rows);
+            if let Some(attention) = &mut self.attention {
+                attention[layer] = weights_of_last(&block.attention, &qkv, cache, at + n);
+            }
+            let heard = attend(&block.attention, &qkv, cache, at + n);
             add(&mut x, &linear(&block.attention.projection, &heard));
             let hidden = think(&block.mlp, &normalised(&block.norm_2, &x));
             add(&mut x, &linear(&block.mlp.down, &hidden));
@@ -94,58 +108,45 @@ fn last_of_each<T: Copy>(x: &[T], rows: usize, n: usize) -> Vec<T> {
 
 /// Keeps k and v of the new tokens `[rows, n, (h + 2·h_kv)·e]`, the first of which are at position `at`; with RoPE, after q
 /// and k have been turned.
-fn keep<T: Float>(attention: &Attention<Tensor<T>>, qkv: &mut [T], cache: &mut [T], at: usize, rows: usize) {
+fn keep<T: Float>(attention: &Attention<Tensor<T>>, qkv: &mut [T], cache: &mut [Vec<T>], at: usize) {
     let &Attention { n_head: h, n_kv_head: h_kv, rope, .. } = attention;
     let width = attention.qkv.weight.shape()[1];
-    let (n, e) = (qkv.len() / (rows * width), width / (h + 2 * h_kv));
+    let (n, e) = (qkv.len() / (cache.len() * width), width / (h + 2 * h_kv));
     if let Some(base) = rope {
         let turns = turns(at, n, e, base); // [n, e/2, 2]
         for (i, qkv) in qkv.chunks_exact_mut(width).enumerate() {
             turn(&mut qkv[..(h + h_kv) * e], row(turns.data(), e, i % n).as_chunks().0);
         }
     }
-    let kept = 2 * h_kv * e; // of each token: its keys, then its values
-    for (qkv, cache) in qkv.chunks_exact(n * width).zip(cache.chunks_exact_mut(cache.len() / rows)) {
-        for (qkv, cache) in qkv.chunks_exact(width).zip(cache[at * kept..].chunks_exact_mut(kept)) {
-            cache.copy_from_slice(&qkv[h * e..]);
-        }
+    for (qkv, cache) in qkv.chunks_exact(n * width).zip(cache) {
+        cache.truncate(at * 2 * h_kv * e);
+        qkv.chunks_exact(width).for_each(|qkv| cache.extend(&qkv[h * e..])); // keys, then values
     }
 }
 
 /// Lets the last m tokens of each text, of which `end` are kept, look at all up to themselves:
 /// `[rows, m, (h + 2·h_kv)·e] → [rows, m, h·e]`.
-fn attend<T: Float>(
-    attention: &Attention<Tensor<T>>,
-    qkv: &[T],
-    cache: &[T],
-    end: usize,
-    rows: usize,
-) -> Vec<T> {
+fn attend<T: Float>(attention: &Attention<Tensor<T>>, qkv: &[T], cache: &[Vec<T>], end: usize) -> Vec<T> {
     let &Attention { n_head: h, n_kv_head: h_kv, .. } = attention;
     let width = attention.qkv.weight.shape()[1];
-    let (m, e) = (qkv.len() / (rows * width), width / (h + 2 * h_kv));
+    let (rows, e) = (cache.len(), width / (h + 2 * h_kv));
+    let m = qkv.len() / (rows * width);
     let mut heard = vec![T::ZERO; rows * m * h * e];
     if m == end {
         let kernel = attention::Attention { n: m, h, h_kv, d: e };
         kernel.forward(qkv, &mut heard, &mut vec![[T::ZERO; 2]; rows * h * m]);
         return heard;
     }
-    let scale = T::ONE / T::from_f64(e as f64).sqrt();
     let kept = 2 * h_kv * e;
     let mut weights = vec![T::ZERO; end];
     for (i, (qkv, heard)) in qkv.chunks_exact(width).zip(heard.chunks_exact_mut(h * e)).enumerate() {
-        let cache = row(cache, cache.len() / rows, i / m);
+        let cache = &cache[i / m];
         let weights = &mut weights[..end - m + i % m + 1];
         for head in 0..h {
             let columns = head * e..(head + 1) * e;
             let shared = head / (h / h_kv) * e;
-            let q = &qkv[columns.clone()];
-            for (weight, kv) in weights.iter_mut().zip(cache.chunks_exact(kept)) {
-                *weight = dot(q, &kv[shared..][..e]);
-            }
-            let largest = weights.iter().fold(weights[0], |most, &x| if x > most { x } else { most });
-            T::exp_affine(weights, scale, largest * scale);
-            let total: T = weights.iter().copied().sum();
+            let total =
+                powers(&qkv[columns.clone()], cache.chunks_exact(kept).map(|kv| &kv[shared..]), weights);
             for (&weight, kv) in weights.iter().zip(cache.chunks_exact(kept)) {
                 let share = weight / total;
                 let v = &kv[h_kv * e + shared..][..e];
@@ -154,6 +155,38 @@ fn attend<T: Float>(
         }
     }
     heard
+}
+
+/// e^(q·kⱼ/√e − the largest of these) for each key that begins with kⱼ `[e]`, and the sum of all.
+fn powers<'a, T: Float>(q: &[T], keys: impl Iterator<Item = &'a [T]>, powers: &mut [T]) -> T {
+    for (power, k) in powers.iter_mut().zip(keys) {
+        *power = dot(q, k);
+    }
+    let scale = T::ONE / T::from_f64(q.len() as f64).sqrt();
+    let largest = powers.iter().fold(powers[0], |most, &x| if x > most { x } else { most });
+    T::exp_affine(powers, scale, largest * scale);
+    powers.iter().copied().sum()
+}
+
+/// softmaxⱼ(q·kⱼ/√e) of the last token of each text, over the `end` tokens that are kept: `[rows, h, end]`.
+fn weights_of_last<T: Float>(
+    attention: &Attention<Tensor<T>>,
+    qkv: &[T],
+    cache: &[Vec<T>],
+    end: usize,
+) -> Vec<T> {
+    let &Attention { n_head: h, n_kv_head: h_kv, .. } = attention;
+    let (rows, e) = (cache.len(), attention.qkv.weight.shape()[1] / (h + 2 * h_kv));
+    let last = last_of_each(qkv, rows, qkv.len() / (rows * (h + 2 * h_kv) * e)); // [rows, (h + 2·h_kv)·e]
+    let mut weights = vec![T::ZERO; rows * h * end];
+    for (i, weights) in weights.chunks_exact_mut(end).enumerate() {
+        let (text, head) = (i / h, i % h);
+        let q = &row(&last, last.len() / rows, text)[head * e..][..e];
+        let keys = cache[text].chunks_exact(2 * h_kv * e);
+        let total = powers(q, keys.map(|kv| &kv[head / (h / h_kv) * e..]), weights);
+        weights.iter_mut().for_each(|weight| *weight = *weight / total);
+    }
+    weights
 }
 
 /// The inside of the MLP: `[rows, d] → [rows, 4d]`.
@@ -240,6 +273,38 @@ mod tests {
     #[test]
     fn token_by_token_the_logits_are_those_of_the_whole_pass() {
         agrees_when_pushed(&[1; 9]);
+    }
+
+    /// The textbook keeps the weights of all tokens of all heads, `[b, h, n, n]`: those of a token that has tokens after it
+    /// are the ones shown when it was the last, and 0 for all that came later.
+    #[test]
+    fn the_attention_shown_is_the_textbooks_sums_to_one_is_causal_and_changes_no_logit() {
+        for config in every_design(16, 12, 11) {
+            let model = Gpt::<Tensor<f64>>::init(&config, 3);
+            let tokens: Vec<usize> = (0..24).map(|i| i * 7 % 11).collect();
+            let tape = Tape::new();
+            model.on(&tape).logits(&tokens, [2, 12], &Pass::evaluation().textbook());
+            let nodes = tape.nodes();
+            let textbook: Vec<_> = nodes.iter().filter(|node| node.op_name() == "softmax").collect();
+            let (mut plain, mut decoder) = (Decoder::new(&model, 2), Decoder::new(&model, 2));
+            decoder.watch();
+            for push in [0..5, 5..6, 6..11] {
+                let new: Vec<usize> =
+                    tokens.chunks(12).flat_map(|text| &text[push.clone()]).copied().collect();
+                assert_eq!(decoder.push(&new), plain.push(&new), "watching changes no bit");
+                assert_eq!(textbook.len(), decoder.attention().len());
+                for (textbook, shown) in textbook.iter().zip(decoder.attention()) {
+                    let heads = textbook.value.data().chunks(12 * 12).zip(shown.chunks(push.end));
+                    assert_eq!(heads.len(), 2 * 4);
+                    for (weights, shown) in heads {
+                        let (before, after) = row(weights, 12, push.end - 1).split_at(push.end);
+                        assert!((shown.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{shown:?}");
+                        assert!(before.iter().zip(shown).all(|(a, b)| (a - b).abs() < 1e-12), "{shown:?}");
+                        assert!(after.iter().all(|&weight| weight == 0.0), "{after:?}");
+                    }
+                }
+            }
+        }
     }
 
     proptest! {

@@ -2,6 +2,7 @@
 
 use super::{Place, refused, transformer};
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 #[test]
@@ -107,6 +108,41 @@ fn a_checkpoint_of_another_shape_is_refused_with_both_shapes() {
     fs::write(&path, config.replace("\"n_embd\": 16", "\"n_embd\": 32")).expect("a file that can be written");
     refused(transformer(&["sample", "--from"], &run), &["model.safetensors", "16", "32", "way out:"]);
     refused(transformer(&["train", "--resume", "--out_dir"], &run), &["way out:"]);
+}
+
+/// A config.json may have been edited by hand: it is not trusted with the size of what is allocated. (At most 1 GB here.)
+#[cfg(target_os = "linux")] // where the shell can limit the memory
+#[test]
+fn a_config_of_an_absurd_size_is_refused_before_anything_is_allocated() {
+    let place = Place::new();
+    let sample = |run: &Path| {
+        let limited =
+            "ulimit -v 1000000 && exec \"$0\" sample --num_samples=1 --max_new_tokens=20 --from \"$1\"";
+        let mut shell = Command::new("sh");
+        shell.args(["-c", limited, env!("CARGO_BIN_EXE_transformer")]).arg(run).output().expect("a shell")
+    };
+    let edit = |field: &str, from: usize| {
+        let path = place.path("run").join("config.json");
+        let config = fs::read_to_string(&path).expect("config.json");
+        let (from, to) = (format!("\"{field}\": {from}"), format!("\"{field}\": 1000000000"));
+        assert!(config.contains(&from), "{config}");
+        fs::write(&path, config.replace(&from, &to)).expect("a file that can be written");
+    };
+    for (field, size, told) in [
+        ("n_embd", 16, "model.safetensors, tensor transformer.wte.weight"),
+        ("n_layer", 1, "config.json tells of 1000000000 layers"),
+        ("n_positions", 16, "model.safetensors, tensor transformer.wpe.weight"),
+        ("vocab_size", 28, "tokenizer.json"),
+        ("n_head", 2, "config.json, n_embd"),
+    ] {
+        assert!(place.train(&place.text(), &["--max_iters=1", "--overwrite"]).status.success());
+        edit(field, size);
+        refused(sample(&place.path("run")), &[told, "1000000000", "way out:"]);
+    }
+    assert!(place.train(&place.text(), &["--max_iters=1", "--overwrite", "--design=llama"]).status.success());
+    edit("block_size", 16);
+    let output = sample(&place.path("run"));
+    assert!(output.status.success(), "with RoPE nothing is as long as the context: {output:?}");
 }
 
 #[test]

@@ -1,23 +1,38 @@
-//! `sample`: lets a trained model write.
+//! `sample`: lets a trained model write, and shows how it comes to each token.
+
+mod interactive;
+mod pen;
+mod shown;
 
 use super::use_threads;
 use crate::cli::{count, number, seed, size};
 use crate::error::{Error, Result};
 use crate::random::{Purpose, generator};
 use crate::run_dir::{RunDir, Weights};
-use crate::sample::{Sampling, generate};
+use crate::sample::Sampling;
 use crate::train::load_model;
 use clap::Args;
+use pen::{Pen, read_enough, say};
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 const EXAMPLES: &str = "\
 Examples:
   transformer sample                                        from runs/demo
   transformer sample --from runs/char --start \"ROMEO:\" --num_samples 1
   transformer sample --from runs/char --start FILE:prompt.txt --temperature 0.5
-  transformer sample --from runs/char --temperature 0       always the likeliest token";
+  transformer sample --from runs/char --temperature 0       always the likeliest token
+  transformer sample --from runs/char --interactive         asks for beginnings, one after the other
+  transformer sample --logits --max_new_tokens 20           the likeliest tokens at each step
+  transformer sample --attention --max_new_tokens 20        which tokens each one came from
+
+--interactive: Enter alone goes on with the last text, Ctrl-C stops it, Ctrl-D ends. The lines typed can be had
+back by the arrow keys; they are not saved. Where the input is no terminal, each of its lines is a beginning.
+--logits: the model's probability of each candidate, and after the arrow the one with which it could be drawn.
+--attention: how much the last token attended to those before it when the next one was drawn, for each layer,
+averaged over its heads, as bars under the tokens and as figures for the three most attended to, with how far back.";
 
 /// The flags of `sample`.
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -47,6 +62,15 @@ pub struct Flags {
     /// Draw from the likeliest tokens that hold this probability together
     #[arg(long, value_name = "P", value_parser = number, default_value = "1.0")]
     pub top_p: f64,
+    /// Ask for the beginning of a text, write on, and ask again
+    #[arg(long, conflicts_with_all = ["start", "num_samples"])]
+    pub interactive: bool,
+    /// Show for each token which ones before it were attended to
+    #[arg(long)]
+    pub attention: bool,
+    /// Show for each token the K likeliest, and how likely temperature, top_k and top_p make them
+    #[arg(long, value_name = "K", value_parser = size, num_args = 0..=1, default_missing_value = "5")]
+    pub logits: Option<usize>,
     /// Governs what is drawn
     #[arg(long, value_name = "N", value_parser = seed, default_value = "1337")]
     pub seed: u64,
@@ -65,41 +89,34 @@ pub fn run(flags: &Flags) -> Result<()> {
     let run = RunDir::open(&flags.from)?;
     let (config, tokenizer) = run.description()?;
     let model = load_model(&run.weights(flags.weights)?, &config)?;
+    let mut pen = Pen {
+        model: &model,
+        tokenizer: &tokenizer,
+        sampling: Sampling {
+            temperature: flags.temperature,
+            top_k: Some(flags.top_k),
+            top_p: flags.top_p,
+            known: Some(tokenizer.vocab_size()),
+        },
+        random: generator(flags.seed, Purpose::Sampling),
+        tokens: flags.max_new_tokens,
+        attention: flags.attention,
+        logits: flags.logits,
+    };
+    if flags.interactive {
+        return interactive::run(&mut pen);
+    }
     let prompt = match &flags.start {
         Some(start) => tokenizer.encode(&content(start)?).map_err(|error| error.at("--start"))?,
-        None => tokenizer.encode("\n").unwrap_or(vec![0]),
+        None => pen.blank(),
     };
     if prompt.is_empty() {
         return Err(Error::new("a text begins with at least one character").at("--start"));
     }
-    let sampling = Sampling {
-        temperature: flags.temperature,
-        top_k: Some(flags.top_k),
-        top_p: flags.top_p,
-        known: Some(tokenizer.vocab_size()),
-    };
-    let mut random = generator(flags.seed, Purpose::Sampling);
-    let mut out = std::io::stdout();
     for _ in 0..flags.num_samples {
-        let mut texts = [prompt.clone()];
-        let mut stream = tokenizer.stream();
-        let mut broken = None;
-        let mut write = |text: &str| {
-            if broken.is_none() {
-                broken = out.write_all(text.as_bytes()).and_then(|()| out.flush()).err();
-            }
-        };
-        prompt.iter().for_each(|&id| write(&stream.push(id)));
-        generate(&model, &mut texts, flags.max_new_tokens, &sampling, &mut random, |_, id| {
-            write(&stream.push(id));
-        });
-        write(&stream.finish());
-        write("\n---------------\n");
-        match broken {
-            // Whoever reads has read enough, as `head` does.
-            Some(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
-            Some(error) => return Err(Error::io("write", "the standard output", &error)),
-            None => {}
+        let wrote = pen.write(&mut prompt.clone(), 0, &AtomicBool::new(false));
+        if read_enough(wrote.and_then(|()| say("\n---------------\n")))? {
+            break;
         }
     }
     Ok(())
