@@ -26,6 +26,8 @@ mod trace {}
 mod page {}
 #[doc = include_str!("../../docs/src/huggingface.md")]
 mod huggingface {}
+#[doc = include_str!("../../docs/src/cluster.md")]
+mod cluster {}
 #[doc = include_str!("../../docs/src/scale.md")]
 mod scale {}
 #[doc = include_str!("../../docs/src/notyet.md")]

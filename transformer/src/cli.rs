@@ -3,7 +3,7 @@
 //! Each command is a module of [`commands`](crate::commands), with its flags beside what it does. Whatever is wrong with
 //! the flags is told by `clap`, with a suggestion where there is one, and ends the program with the exit code 2.
 
-use crate::commands::{batch, bench, check, eval, export, import, sample, scale, trace, train, yet};
+use crate::commands::{batch, bench, check, eval, export, import, plan, sample, scale, trace, train, yet};
 use crate::error::Result;
 use clap::{ArgAction, Command, FromArgMatches, Subcommand};
 use std::ffi::OsString;
@@ -14,6 +14,7 @@ Examples:
   transformer                                          train the demo on the embedded corpus `stories`
   transformer train --preset char --data input.txt     train nanoGPT's character model on a text
   transformer train --resume --out_dir runs/char       go on with a run that was stopped
+  transformer plan --preset char --data input.txt      say what a run will cost, before it is run
   transformer sample --from runs/char --start \"ROMEO:\" let a trained model write
   transformer eval --from runs/char                    measure its loss on the whole validation part
   transformer trace --backward                         walk through one step, forward and back
@@ -31,6 +32,8 @@ Examples:
 pub enum Task {
     /// Train a model on a text, or go on with a run
     Train(Box<train::Flags>),
+    /// Predict the parameters, the memory and the minutes of a run, before it is run
+    Plan(Box<plan::Flags>),
     /// Let a trained model write
     Sample(sample::Flags),
     /// Measure the loss of a trained model on a whole text
@@ -60,6 +63,7 @@ pub enum Task {
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
     match read(arguments.into_iter().collect())? {
         Task::Train(flags) => train::run(&flags),
+        Task::Plan(flags) => plan::run(&flags),
         Task::Sample(flags) => sample::run(&flags),
         Task::Eval(flags) => eval::run(&flags),
         Task::Trace(flags) => trace::run(&flags),
@@ -91,6 +95,7 @@ impl Task {
     fn config(&self) -> Option<&Path> {
         match self {
             Task::Train(flags) => flags.config.as_deref(),
+            Task::Plan(flags) => flags.train.config.as_deref(),
             _ => None,
         }
     }

@@ -30,6 +30,7 @@ pub mod error;
 pub mod files;
 pub mod huggingface;
 pub mod model;
+pub mod plan;
 pub mod random;
 pub mod run_dir;
 pub mod safetensors;

@@ -14,6 +14,8 @@ mod config;
 mod import;
 #[path = "command_line/many_models.rs"]
 mod many_models;
+#[path = "command_line/plan.rs"]
+mod plan;
 #[path = "command_line/sample.rs"]
 mod sample;
 #[path = "command_line/trace.rs"]
@@ -104,6 +106,7 @@ fn every_command_explains_itself_with_examples() {
     for command in [
         &["--help"][..],
         &["train", "--help"],
+        &["plan", "--help"],
         &["sample", "--help"],
         &["eval", "--help"],
         &["import", "--help"],

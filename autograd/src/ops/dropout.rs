@@ -12,6 +12,7 @@ use rand_chacha::ChaCha8Rng;
 pub struct Dropout {
     p: f64,
     seed: u64,
+    before: usize,
 }
 
 impl<T: Float> Op<T> for Dropout {
@@ -19,10 +20,12 @@ impl<T: Float> Op<T> for Dropout {
         "dropout"
     }
     fn details(&self) -> String {
-        format!("p = {}, seed {}", self.p, self.seed)
+        let after = if self.before > 0 { format!(" after {} entries", self.before) } else { String::new() };
+        format!("p = {}, seed {}{after}", self.p, self.seed)
     }
     fn forward(&self, x: &[&Tensor<T>], saved: &mut Saved<T>) -> Tensor<T> {
         let mut generator = ChaCha8Rng::seed_from_u64(self.seed);
+        generator.set_word_pos(self.before as u128);
         let dropped = (self.p * (1u64 << 32) as f64) as u64; // of 2³² equally likely draws
         let kept = T::from_f64(if self.p < 1.0 { 1.0 / (1.0 - self.p) } else { 0.0 });
         let mask = Tensor::build(x[0].shape(), |mask| {
@@ -46,7 +49,17 @@ impl<'t, T: Float> Var<'t, T> {
     /// If `p` is not a probability.
     #[track_caller]
     pub fn dropout(self, p: f64, seed: u64) -> Self {
+        self.dropout_after(0, p, seed)
+    }
+
+    /// The same where x is the part of a larger tensor that `before` entries precede: the mask is that part of the
+    /// larger tensor's.
+    ///
+    /// # Panics
+    /// If `p` is not a probability.
+    #[track_caller]
+    pub fn dropout_after(self, before: usize, p: f64, seed: u64) -> Self {
         assert!((0.0..=1.0).contains(&p), "dropout: {p} is not a probability");
-        self.tape().apply(Dropout { p, seed }, &[self])
+        self.tape().apply(Dropout { p, seed, before }, &[self])
     }
 }

@@ -5,7 +5,7 @@ use crate::prove::{
     checked, f32_agrees_with_f64, for_all, second_order_agrees, three_ways_agree, value_and_gradients,
 };
 use autograd::gradcheck::{Function, Verdict};
-use autograd::{Float, Tensor, Var};
+use autograd::{Float, Tape, Tensor, Var};
 use proptest::prelude::*;
 
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +78,17 @@ fn the_same_seed_drops_the_same_entries_and_another_seed_others() {
     let y = |seed| value_and_gradients(&Dropout { p: 0.5, seed }, &[Tensor::<f64>::ones([64])])[0].clone();
     assert_eq!(y(1), y(1));
     assert_ne!(y(1), y(2));
+}
+
+#[test]
+fn the_mask_of_a_part_is_the_part_of_the_mask_wherever_it_begins() {
+    let tape = Tape::<f64>::new();
+    let ones = |n: usize| tape.constant(Tensor::ones([n]));
+    let whole = ones(200).dropout(0.5, 3).value();
+    for before in [0, 1, 15, 16, 17, 63, 64, 100] {
+        let part = ones(200 - before).dropout_after(before, 0.5, 3).value();
+        assert_eq!(part.data(), &whole.data()[before..], "after {before} entries");
+    }
 }
 
 /// x·detach(x): one factor is a constant.

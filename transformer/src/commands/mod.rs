@@ -6,6 +6,7 @@ pub mod check;
 pub mod eval;
 pub mod export;
 pub mod import;
+pub mod plan;
 pub mod sample;
 pub mod scale;
 mod screen;

@@ -10,17 +10,19 @@ pub struct Pass {
     /// Run the textbook's composition of primitives instead of the fused ops: slower, and every step visible.
     pub textbook: bool,
     dropout: Option<(f64, RefCell<ChaCha8Rng>)>,
+    first_row: usize,
 }
 
 impl Pass {
     /// Without dropout: to evaluate, to sample, to check.
     pub fn evaluation() -> Self {
-        Pass { textbook: false, dropout: None }
+        Pass { textbook: false, dropout: None, first_row: 0 }
     }
 
     /// With dropout, its masks drawn from `generator`.
     pub fn training(dropout: f64, generator: ChaCha8Rng) -> Self {
-        Pass { textbook: false, dropout: (dropout > 0.0).then(|| (dropout, RefCell::new(generator))) }
+        let dropout = (dropout > 0.0).then(|| (dropout, RefCell::new(generator)));
+        Pass { textbook: false, dropout, first_row: 0 }
     }
 
     /// The same pass by the textbook's ops.
@@ -28,17 +30,26 @@ impl Pass {
         Pass { textbook: true, ..self }
     }
 
+    /// The same pass over a part of a batch, from this row on: what is dropped there is what the whole batch's pass drops.
+    pub fn from_row(self, first_row: usize) -> Self {
+        Pass { first_row, ..self }
+    }
+
     /// Whether activations are dropped in this pass.
     pub fn drops(&self) -> bool {
         self.dropout.is_some()
     }
 
-    /// x with some entries dropped, if this is a training pass with dropout.
+    /// x `[b, …]` with some entries dropped, if this is a training pass with dropout.
     #[track_caller]
     pub fn dropout<'t, T: Float>(&self, x: Var<'t, T>) -> Var<'t, T> {
         match &self.dropout {
             None => x,
-            Some((p, generator)) => x.dropout(*p, generator.borrow_mut().next_u64()),
+            Some((p, generator)) => {
+                let shape = x.shape();
+                let before = self.first_row * shape[1..].iter().product::<usize>();
+                x.dropout_after(before, *p, generator.borrow_mut().next_u64())
+            }
         }
     }
 }

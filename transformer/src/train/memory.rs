@@ -17,7 +17,7 @@ use std::fs;
 ///
 /// # Errors
 /// If it has less.
-pub(super) fn check(config: &TrainConfig) -> Result<()> {
+pub(crate) fn check(config: &TrainConfig) -> Result<()> {
     installed().map_or(Ok(()), |installed| fits(config, installed))
 }
 

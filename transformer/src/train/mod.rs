@@ -2,10 +2,11 @@
 
 pub mod config;
 pub mod gradient;
-mod memory;
+pub(crate) mod memory;
 pub mod noise;
 pub mod optimizer;
 pub mod presets;
+pub mod ranks;
 mod saving;
 pub mod schedule;
 pub mod session;

@@ -2,20 +2,27 @@
 //! stop.
 
 use super::state::Best;
+use super::stream::fingerprint;
 use super::trainer::{Trainer, Update};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::run_dir::RunDir;
 use crate::run_dir::metrics::{Measurement, Metrics};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// A trainer that writes into the directory of a run.
+/// A trainer that writes into the directory of a run; of several ranks only the first one writes.
 pub struct Session {
     /// What is trained.
     pub trainer: Trainer,
+    disk: Option<Disk>,
+    best: Option<Best>,
+}
+
+/// Where the run is kept.
+struct Disk {
     run: RunDir,
     metrics: Metrics,
-    best: Option<Best>,
 }
 
 /// How a session ended.
@@ -44,7 +51,7 @@ impl Session {
     pub fn begin(trainer: Trainer, run: RunDir) -> Result<Self> {
         let mut metrics = run.metrics_after(0)?;
         trainer.save(&run, None, false, &mut metrics)?;
-        Ok(Session { trainer, run, metrics, best: None })
+        Ok(Session { trainer, disk: Some(Disk { run, metrics }), best: None })
     }
 
     /// Goes on with a run from its last checkpoint.
@@ -53,7 +60,12 @@ impl Session {
     /// If `metrics.jsonl` is damaged or cannot be written.
     pub fn resume(trainer: Trainer, run: RunDir, best: Option<Best>) -> Result<Self> {
         let metrics = run.metrics_after(trainer.step())?;
-        Ok(Session { trainer, run, metrics, best })
+        Ok(Session { trainer, disk: Some(Disk { run, metrics }), best })
+    }
+
+    /// A rank that writes nothing.
+    pub fn silent(trainer: Trainer, best: Option<Best>) -> Self {
+        Session { trainer, disk: None, best }
     }
 
     /// The best evaluation so far.
@@ -72,15 +84,10 @@ impl Session {
     ) -> Result<End> {
         let mut since = (Instant::now(), self.trainer.step());
         while self.trainer.step() < self.trainer.config.max_iters {
-            let update = self.trainer.update().map_err(|error| {
-                let saved = self.run.trainer_state().map_or(0, |state| state.step);
-                error.in_file(self.run.path()).way_out(format!(
-                    "the checkpoint of step {saved} is intact: go on from it by --resume with a lower \
-                     --learning_rate or a longer --warmup_iters"
-                ))
-            })?;
+            let update = self.trainer.update().map_err(|error| self.intact(error))?;
+            let ranks = Rc::clone(&self.trainer.ranks);
             let (step, config) = (self.trainer.step(), &self.trainer.config);
-            let (last, asked) = (step == config.max_iters, stop.load(Ordering::Relaxed));
+            let (last, asked) = (step == config.max_iters, ranks.any(stop.load(Ordering::Relaxed)));
             let evaluated = last || step.is_multiple_of(config.eval_interval);
             let written = evaluated || step.is_multiple_of(config.log_interval) || step == 1;
             let line = written.then(|| {
@@ -97,13 +104,16 @@ impl Session {
                 let floor = self.trainer.dataset.floor;
                 Measurement { step, train_loss, val_loss, lr, grad_norm, tokens_per_second, floor }
             });
-            if let Some(line) = &line {
-                self.metrics.append(line)?;
+            if ranks.size() > 1 && (evaluated || asked) {
+                ranks
+                    .same(fingerprint(&self.trainer.model), "weights")
+                    .map_err(|error| self.intact(error))?;
             }
-            if evaluated || asked {
-                self.checkpoint(line.as_ref().and_then(|line| line.val_loss))?;
-            }
-            watch(&self.trainer, Progress { update: &update, line: line.as_ref() })?;
+            let written = self.write(line.as_ref(), evaluated || asked);
+            ranks
+                .agree(written.and_then(|()| {
+                    watch(&self.trainer, Progress { update: &update, line: line.as_ref() })
+                }))?;
             if asked && !last {
                 return Ok(End::Stopped);
             }
@@ -111,11 +121,31 @@ impl Session {
         Ok(End::Done)
     }
 
+    /// Names the run and its last checkpoint, where an error has ended the training.
+    fn intact(&self, error: Error) -> Error {
+        let Some(Disk { run, .. }) = &self.disk else { return error };
+        let saved = run.trainer_state().map_or(0, |state| state.step);
+        error.in_file(run.path()).way_out(format!(
+            "the checkpoint of step {saved} is intact: go on from it by --resume with a lower \
+             --learning_rate or a longer --warmup_iters"
+        ))
+    }
+
+    fn write(&mut self, line: Option<&Measurement>, checkpoint: bool) -> Result<()> {
+        if let (Some(disk), Some(line)) = (&mut self.disk, line) {
+            disk.metrics.append(line)?;
+        }
+        if checkpoint { self.checkpoint(line.and_then(|line| line.val_loss)) } else { Ok(()) }
+    }
+
     fn checkpoint(&mut self, val_loss: Option<f64>) -> Result<()> {
         let is_best = val_loss.is_some_and(|loss| self.best.is_none_or(|best| loss < best.val_loss));
         if let (Some(val_loss), true) = (val_loss, is_best) {
             self.best = Some(Best { val_loss, step: self.trainer.step() });
         }
-        self.trainer.save(&self.run, self.best, is_best, &mut self.metrics)
+        match &mut self.disk {
+            Some(Disk { run, metrics }) => self.trainer.save(run, self.best, is_best, metrics),
+            None => Ok(()),
+        }
     }
 }

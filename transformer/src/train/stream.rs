@@ -56,11 +56,15 @@ impl StreamTrainer {
 
     /// A hash of every bit of every weight: two runs with the same one have ended in the same model.
     pub fn fingerprint(&self) -> String {
-        let parameters = self.model.parameters();
-        let bits = parameters.iter().flat_map(|(_, tensor)| tensor.data().iter().map(|x| x.to_bits()));
-        let hash = bits.fold(0xcbf2_9ce4_8422_2325_u64, |hash, bits| {
-            (hash ^ u64::from(bits)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
-        format!("{hash:016x}")
+        format!("{:016x}", fingerprint(&self.model))
     }
+}
+
+/// FNV-1a over the bits of all weights.
+pub(super) fn fingerprint(model: &Gpt<Tensor<f32>>) -> u64 {
+    let parameters = model.parameters();
+    let bits = parameters.iter().flat_map(|(_, tensor)| tensor.data().iter().map(|x| x.to_bits()));
+    bits.fold(0xcbf2_9ce4_8422_2325_u64, |hash, bits| {
+        (hash ^ u64::from(bits)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }

@@ -4,9 +4,9 @@
 //! trainer that is restored from a checkpoint goes on bit for bit.
 
 use super::config::TrainConfig;
-use super::gradient::gradient;
 use super::memory;
 use super::optimizer::{AdamW, Moments};
+use super::ranks::{Alone, Ranks};
 use super::schedule::learning_rate;
 use crate::data::batches::{Batch, Batches, in_order};
 use crate::data::dataset::Dataset;
@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::model::{Gpt, Pass};
 use crate::random::{Position, Purpose, generator, seek};
 use autograd::{Tape, Tensor};
+use std::rc::Rc;
 
 /// Trains one model on one text.
 pub struct Trainer {
@@ -26,6 +27,7 @@ pub struct Trainer {
     pub(super) moments: Moments<f32>,
     pub(super) batches: Batches,
     pub(super) step: usize,
+    pub(super) ranks: Rc<dyn Ranks>,
 }
 
 /// What one update did.
@@ -50,7 +52,21 @@ impl Trainer {
         let model = Gpt::init(&config.model, config.seed);
         let moments = Moments::zeros(model.parameters().into_iter().map(|(_, parameter)| parameter));
         let batches = Batches::new(config.seed, Purpose::Batches, config.batch_size, config.model.block_size);
-        Ok(Trainer { config, dataset, model, moments, batches, step: 0 })
+        Ok(Trainer { config, dataset, model, moments, batches, step: 0, ranks: Rc::new(Alone) })
+    }
+
+    /// The same trainer as one of several, each of which takes a part of every batch.
+    ///
+    /// # Errors
+    /// If a batch has fewer rows than there are ranks.
+    pub fn among(self, ranks: Rc<dyn Ranks>) -> Result<Self> {
+        let (rows, size) = (self.config.batch_size, ranks.size());
+        if rows < size {
+            return Err(Error::new(format!("{rows} rows cannot be shared by {size} ranks"))
+                .at("batch_size")
+                .way_out(format!("take --batch_size {size}, or fewer ranks: mpirun -n {rows}")));
+        }
+        Ok(Trainer { ranks, ..self })
     }
 
     /// The number of updates that are done.
@@ -67,7 +83,7 @@ impl Trainer {
         let batches: Vec<Batch> = (0..number).map(|_| self.batches.draw(&self.dataset.train)).collect();
         let pass = |i: usize| self.training_pass(self.step * number + i);
         let failed = |error: Error| error.at(format!("update {}", self.step + 1));
-        let found = gradient(&self.model, &batches, pass).map_err(failed)?;
+        let found = self.ranks.gradient(&self.model, &batches, pass).map_err(failed)?;
 
         let lr = learning_rate(&self.config, self.step);
         let adamw = AdamW::of(&self.config);
@@ -89,18 +105,25 @@ impl Trainer {
         let TrainConfig { seed, batch_size, eval_iters, .. } = self.config;
         let mut batches = Batches::new(seed, Purpose::Evaluation, batch_size, self.config.model.block_size);
         let drawn = (0..eval_iters).map(|_| batches.draw(&self.dataset.validation));
-        mean_loss(&self.model, drawn)
+        self.ranks.mean_loss(&self.model, drawn)
     }
 
     /// The loss on the whole validation part, in nats per token.
     pub fn whole_loss(&self) -> f64 {
         let TrainConfig { batch_size, .. } = self.config;
-        mean_loss(&self.model, in_order(&self.dataset.validation, batch_size, self.config.model.block_size))
+        let all = in_order(&self.dataset.validation, batch_size, self.config.model.block_size);
+        self.ranks.mean_loss(&self.model, all)
     }
 }
 
 /// The mean of −ln p(next token) over all targets of some batches, without dropout.
 pub fn mean_loss(model: &Gpt<Tensor<f32>>, batches: impl Iterator<Item = Batch>) -> f64 {
+    let (sum, targets) = total_loss(model, batches);
+    sum / targets as f64
+}
+
+/// The sum of −ln p(next token) over all targets, and their number.
+pub(super) fn total_loss(model: &Gpt<Tensor<f32>>, batches: impl Iterator<Item = Batch>) -> (f64, usize) {
     let (mut sum, mut targets) = (0.0, 0);
     for batch in batches {
         let tape = Tape::new();
@@ -108,5 +131,5 @@ pub fn mean_loss(model: &Gpt<Tensor<f32>>, batches: impl Iterator<Item = Batch>)
         sum += f64::from(loss.value().item()) * batch.targets() as f64;
         targets += batch.targets();
     }
-    sum / targets as f64
+    (sum, targets)
 }

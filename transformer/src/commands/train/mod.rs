@@ -7,53 +7,76 @@ mod flags;
 pub(crate) use file::flags as flags_of_file;
 pub use flags::Flags;
 
+use super::plan::{range, seconds};
 use super::screen::{Screen, clock, thousands};
 use super::text::text_of;
 use super::{program, use_threads};
+use crate::bench::peak_rss_mib;
 use crate::data::dataset::Dataset;
 use crate::data::stories::SEPARATOR;
 use crate::data::stories::probes::Probes;
 use crate::data::tokenizer::Tokenizer;
 use crate::error::{Error, Result};
 use crate::model::ModelConfig;
+use crate::plan::early::{Early, Forecast};
 use crate::random::{Purpose, generator};
 use crate::run_dir::RunDir;
 use crate::sample::{Sampling, generate};
+use crate::train::config::TrainConfig;
+use crate::train::ranks::{self, Ranks};
 use crate::train::session::{End, Session};
 use crate::train::trainer::Trainer;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Trains as the flags say.
 ///
 /// # Errors
 /// If a flag, the text, the directory or the disk does not allow it, or the loss stops being a number.
 pub fn run(flags: &Flags) -> Result<()> {
-    let threads = use_threads(flags.threads);
+    let ranks = ranks::start()?;
+    let threads = use_threads(flags.threads.or_else(|| share_of_cores(&*ranks)));
     let out_dir = flags.out_dir();
     let (mut session, tokenizer) =
-        if flags.resume { resume(flags, &out_dir)? } else { begin(flags, &out_dir)? };
-    introduce(&session.trainer, &out_dir, threads);
+        if flags.resume { resume(flags, &out_dir, &ranks)? } else { begin(flags, &out_dir, &ranks)? };
+    if ranks.is_first() {
+        introduce(&session.trainer, &out_dir, threads, ranks.size());
+    }
 
     let stop = stop_on_interrupt()?;
     let (config, begun) = (session.trainer.config.clone(), Instant::now());
     let mut screen = Screen::new(config.max_iters, session.trainer.step());
     let sample_at: Vec<usize> =
         [0.1, 0.3, 0.6].map(|part| (part * config.max_iters as f64) as usize).to_vec();
-    let mut val_loss = None;
+    let (mut val_loss, mut early) = (None, Early::default());
     let end = session.train(&stop, |trainer, progress| {
         val_loss = progress.line.and_then(|line| line.val_loss);
+        if !ranks.is_first() {
+            return Ok(());
+        }
         screen.show(trainer.step(), &progress);
+        early.after_update(trainer.step(), &trainer.config, trainer.dataset.validation.len());
         if config.max_iters >= 20 && sample_at.contains(&trainer.step()) {
             screen.print(&format!("--- it writes: {}", short_sample(trainer, &tokenizer)));
         }
         Ok(())
     })?;
+    if end == End::Done && val_loss.is_none() {
+        val_loss = Some(session.trainer.whole_loss()); // nothing was left to train
+    }
+    if !ranks.is_first() {
+        return Ok(());
+    }
     screen.finish();
     match end {
-        End::Done => conclude(&session, val_loss, &tokenizer, &out_dir, begun),
+        End::Done => {
+            conclude(&session, val_loss, &tokenizer);
+            early.forecast().iter().for_each(|forecast| compare(forecast, begun.elapsed()));
+            say_where(&session, &out_dir, begun);
+        }
         End::Stopped => {
             let step = session.trainer.step();
             println!("stopped after step {step}, and saved. Go on with:");
@@ -63,22 +86,52 @@ pub fn run(flags: &Flags) -> Result<()> {
     Ok(())
 }
 
-fn begin(flags: &Flags, out_dir: &Path) -> Result<(Session, Tokenizer)> {
+fn begin(flags: &Flags, out_dir: &Path, ranks: &Rc<dyn Ranks>) -> Result<(Session, Tokenizer)> {
+    let (trainer, tokenizer) = ranks.agree(fresh(flags, ranks))?;
+    let session = match ranks.is_first() {
+        true => directory(flags, out_dir, trainer, &tokenizer),
+        false => Ok(Session::silent(trainer, None)),
+    };
+    Ok((ranks.agree(session)?, tokenizer))
+}
+
+/// A trainer that has not been trained yet, and its tokenizer.
+fn fresh(flags: &Flags, ranks: &Rc<dyn Ranks>) -> Result<(Trainer, Tokenizer)> {
+    let (config, dataset, tokenizer) = prepare(flags)?;
+    Ok((Trainer::new(config, dataset)?.among(Rc::clone(ranks))?, tokenizer))
+}
+
+/// What a new run is told, and its data.
+pub(super) fn prepare(flags: &Flags) -> Result<(TrainConfig, Dataset, Tokenizer)> {
     let mut config = flags.apply_to(flags.preset.unwrap_or_default().config());
     config.validate()?;
     let text = text_of(&config)?;
     let tokenizer = Tokenizer::for_text(config.tokenizer, text.content());
     config.model.vocab_size = tokenizer.vocab_size();
     let dataset = Dataset::new(&text, &tokenizer, config.model.block_size)?;
-    let trainer = Trainer::new(config, dataset)?;
-    let run = RunDir::create(out_dir, flags.overwrite)?;
-    run.write_description(&trainer.config.model, &tokenizer)?;
-    run.write_settings(&trainer.config)?;
-    Ok((Session::begin(trainer, run)?, tokenizer))
+    Ok((config, dataset, tokenizer))
 }
 
-fn resume(flags: &Flags, out_dir: &Path) -> Result<(Session, Tokenizer)> {
-    let run = RunDir::resume(out_dir)?;
+fn directory(flags: &Flags, out_dir: &Path, trainer: Trainer, tokenizer: &Tokenizer) -> Result<Session> {
+    let run = RunDir::create(out_dir, flags.overwrite)?;
+    run.write_description(&trainer.config.model, tokenizer)?;
+    run.write_settings(&trainer.config)?;
+    Session::begin(trainer, run)
+}
+
+/// The first rank brings the directory into order, before the others read it.
+fn resume(flags: &Flags, out_dir: &Path, ranks: &Rc<dyn Ranks>) -> Result<(Session, Tokenizer)> {
+    let run = ranks.agree(ranks.is_first().then(|| RunDir::resume(out_dir)).transpose())?;
+    let run = run.map_or_else(|| RunDir::open(out_dir), Ok);
+    ranks.agree(run.and_then(|run| restore(flags, out_dir, run, ranks)))
+}
+
+fn restore(
+    flags: &Flags,
+    out_dir: &Path,
+    run: RunDir,
+    ranks: &Rc<dyn Ranks>,
+) -> Result<(Session, Tokenizer)> {
     let (model, tokenizer) = run.description()?;
     let mut config = flags.apply_to(run.trainer_state()?.config);
     config.model.vocab_size = tokenizer.vocab_size();
@@ -95,8 +148,18 @@ fn resume(flags: &Flags, out_dir: &Path) -> Result<(Session, Tokenizer)> {
     }
     let dataset = Dataset::new(&text_of(&config)?, &tokenizer, config.model.block_size)?;
     let (trainer, state) = Trainer::restore(&run, config, dataset)?;
+    let trainer = trainer.among(Rc::clone(ranks))?;
+    if !ranks.is_first() {
+        return Ok((Session::silent(trainer, state.best), tokenizer));
+    }
     run.write_settings(&trainer.config)?;
     Ok((Session::resume(trainer, run, state.best)?, tokenizer))
+}
+
+/// Of several ranks on one machine, each takes its share of the cores that it may use; alone it takes what it likes.
+fn share_of_cores(ranks: &dyn Ranks) -> Option<usize> {
+    let allowed = std::thread::available_parallelism().map_or(usize::MAX, usize::from);
+    (ranks.size() > 1).then(|| (num_cpus::get_physical() / ranks.on_this_machine()).min(allowed).max(1))
 }
 
 /// Ctrl-C asks for an end after the update that runs; a second one ends at once.
@@ -113,7 +176,7 @@ fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-fn introduce(trainer: &Trainer, out_dir: &Path, threads: usize) {
+fn introduce(trainer: &Trainer, out_dir: &Path, threads: usize, ranks: usize) {
     let (config, model) = (&trainer.config, &trainer.config.model);
     println!(
         "{} parameters: {}, {}, {} wide, context {}, vocabulary {}",
@@ -131,9 +194,10 @@ fn introduce(trainer: &Trainer, out_dir: &Path, threads: usize) {
         thousands(trainer.dataset.validation.len() as f64)
     );
     println!(
-        "{} updates of {} tokens on {}; the run is kept in {}",
+        "{} updates of {} tokens on {}{}; the run is kept in {}",
         thousands(config.max_iters as f64),
         thousands(config.tokens_per_update() as f64),
+        if ranks > 1 { format!("{ranks} ranks of ") } else { String::new() },
         counted(threads, "thread"),
         out_dir.display()
     );
@@ -165,8 +229,8 @@ fn samples(
     texts.iter().map(|ids| tokenizer.decode(ids)).collect()
 }
 
-/// What was reached, what was learnt, where it is, and what to try next.
-fn conclude(session: &Session, val_loss: Option<f64>, tokenizer: &Tokenizer, out_dir: &Path, begun: Instant) {
+/// What was reached, and what was learnt.
+fn conclude(session: &Session, val_loss: Option<f64>, tokenizer: &Tokenizer) {
     let (trainer, config) = (&session.trainer, &session.trainer.config);
     let loss = val_loss.unwrap_or_else(|| trainer.whole_loss());
     let unit = tokenizer.unit();
@@ -188,6 +252,24 @@ fn conclude(session: &Session, val_loss: Option<f64>, tokenizer: &Tokenizer, out
         );
         println!("\nof 40 samples:\n{probes}");
     }
+}
+
+/// What the first updates have said of the whole run, and what it was.
+fn compare(Forecast { after, seconds: expected, peak_rss_mib: predicted }: &Forecast, took: Duration) {
+    let memory = predicted.zip(peak_rss_mib());
+    let [predicted, measured] = memory.map_or([String::new(), String::new()], |(predicted, measured)| {
+        [predicted, measured].map(|mib| format!(" and {} MiB", thousands(mib)))
+    });
+    println!(
+        "\npredicted after {after:.1} s: {}{predicted}; measured: {}{measured}",
+        range(*expected),
+        seconds(took.as_secs_f64())
+    );
+}
+
+/// Where the run is, and what to try next.
+fn say_where(session: &Session, out_dir: &Path, begun: Instant) {
+    let config = &session.trainer.config;
     let (dir, best) = (out_dir.display(), session.best());
     println!("\ntook {}; saved in {dir}: model.safetensors (the last)", clock(begun.elapsed()));
     if let Some(best) = best {

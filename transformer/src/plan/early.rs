@@ -1,0 +1,85 @@
+//! What a run says of itself after its first half second: when it will end. It costs nothing, for the updates that are
+//! timed are the run's own.
+
+use super::{Range, Work};
+use crate::bench::peak_rss_mib;
+use crate::train::config::TrainConfig;
+use std::time::Instant;
+
+/// How long updates are timed, in seconds, and how many at least.
+const SECONDS: f64 = 0.5;
+const UPDATES: usize = 5;
+
+/// Times the first updates, and predicts the end.
+pub struct Early {
+    begun: Instant,
+    last: Option<Instant>,
+    times: Vec<f64>,
+    forecast: Option<Forecast>,
+}
+
+/// What was predicted, and when.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Forecast {
+    /// Seconds into the run.
+    pub after: f64,
+    /// Seconds of the whole run.
+    pub seconds: Range,
+    /// The process's peak of memory so far, in MiB: all updates are of one size.
+    pub peak_rss_mib: Option<f64>,
+}
+
+impl Default for Early {
+    /// From now on.
+    fn default() -> Self {
+        Early { begun: Instant::now(), last: None, times: Vec::new(), forecast: None }
+    }
+}
+
+impl Early {
+    /// To be called after each update, of which `done` are done; the first one, which asks for memory, does not count.
+    pub fn after_update(&mut self, done: usize, config: &TrainConfig, validation: usize) {
+        if self.forecast.is_some() {
+            return;
+        }
+        let now = Instant::now();
+        self.times.extend(self.last.map(|last| (now - last).as_secs_f64()));
+        self.last = Some(now);
+        let after = self.begun.elapsed().as_secs_f64();
+        if self.times.len() < UPDATES || after < SECONDS {
+            return;
+        }
+        let work = Work::after(done, config, validation);
+        // Forward is a third of an update.
+        let evaluated = work.evaluated as f64 / config.tokens_per_update() as f64 / 3.0;
+        let seconds = Range::of(std::mem::take(&mut self.times))
+            .map(|update| after + (work.updates as f64 + evaluated) * update);
+        self.forecast = Some(Forecast { after, seconds, peak_rss_mib: peak_rss_mib() });
+    }
+
+    /// What was predicted; nothing, if the run was shorter than that.
+    pub fn forecast(&self) -> Option<Forecast> {
+        self.forecast
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::presets::Preset;
+    use std::time::Duration;
+
+    #[test]
+    fn the_end_is_predicted_from_the_pace_of_the_first_half_second() {
+        let config = TrainConfig { max_iters: 100, eval_interval: 1000, ..Preset::Tiny.config() };
+        let mut early = Early::default();
+        for done in 1..=60 {
+            std::thread::sleep(Duration::from_millis(10));
+            early.after_update(done, &config, 0);
+        }
+        let Forecast { after, seconds, .. } = early.forecast().expect("half a second is over");
+        assert!(after >= 0.5, "{after}");
+        // 100 updates of 10 ms and what sleeping takes longer than asked; a busy machine only adds to it.
+        assert!(seconds.low >= 0.95 && seconds.likely < 60.0, "{seconds:?}");
+    }
+}

@@ -1,0 +1,124 @@
+//! What a run costs, told before it is run.
+//!
+//! ```text
+//! arithmetic    3·(2·W + 2·n_layer·d·(n + 1)) operations a token: forward, and twice that back
+//!               W: the weights that a token is multiplied with; attention sees (n + 1)/2 keys a token on average
+//! time          updates · (one update) + evaluated tokens · (one token forward), both timed: see `calibrate`
+//! memory        what the data and the model take + what an update adds, the peak of a real one: see `calibrate`
+//! ```
+//!
+//! The counts are exact. The time is that of a few real updates on this machine, and so is the memory; what both cannot
+//! know is what else the machine will have to do meanwhile.
+
+pub mod calibrate;
+pub mod early;
+
+use crate::model::{Activation, ModelConfig};
+use crate::train::config::TrainConfig;
+
+/// What is left to do of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work {
+    /// Updates.
+    pub updates: usize,
+    /// Tokens of the validation part that are evaluated, on the way and at the end.
+    pub evaluated: usize,
+}
+
+impl Work {
+    /// The work of a run after its first `done` updates, with `validation` tokens in the validation part.
+    pub fn after(done: usize, config: &TrainConfig, validation: usize) -> Self {
+        let TrainConfig { max_iters, eval_interval, eval_iters, batch_size, .. } = *config;
+        let on_the_way = (max_iters.saturating_sub(1) / eval_interval).saturating_sub(done / eval_interval);
+        let of_each = eval_iters * batch_size * config.model.block_size;
+        Work {
+            updates: max_iters.saturating_sub(done),
+            evaluated: on_the_way * of_each + validation.saturating_sub(1),
+        }
+    }
+}
+
+/// A number that is not known exactly.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Range {
+    /// If all goes as fast as the fastest updates that were timed.
+    pub low: f64,
+    /// As the median of them.
+    pub likely: f64,
+    /// As the slowest tenth.
+    pub high: f64,
+}
+
+impl Range {
+    /// Of the times of some updates.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn of(mut times: Vec<f64>) -> Self {
+        times.sort_by(f64::total_cmp);
+        let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
+        Range { low: at(0.0), likely: at(0.5), high: at(0.9) }
+    }
+
+    /// The range of f of it, where f grows.
+    #[must_use]
+    pub fn map(self, f: impl Fn(f64) -> f64) -> Self {
+        Range { low: f(self.low), likely: f(self.likely), high: f(self.high) }
+    }
+}
+
+/// Floating-point operations of training on one token in a window of the model's length, those of products alone: of
+/// attention the causal half.
+pub fn flops_per_token(model: &ModelConfig) -> f64 {
+    let real = |size: usize| size as f64;
+    let (d, e, inner) = (real(model.n_embd), real(model.head_size()), real(model.n_inner()));
+    let matrices = if model.design.activation == Activation::Swiglu { 3.0 } else { 2.0 };
+    let layer = d * (2.0 * d + 2.0 * real(model.n_kv_head()) * e) + matrices * d * inner;
+    let weights = real(model.n_layer) * layer + d * real(model.vocab_size);
+    3.0 * (2.0 * weights + 2.0 * real(model.n_layer) * d * real(model.block_size + 1))
+}
+
+/// The numbers that such a model learns.
+pub fn parameters(model: &ModelConfig) -> usize {
+    let shapes = crate::model::Gpt::build(model, |_, shape| shape.iter().product::<usize>());
+    shapes.parameters().into_iter().map(|(_, size)| *size).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::{BenchConfig, Step};
+    use crate::model::{Gpt, every_design};
+    use crate::train::presets::Preset;
+    use autograd::Tensor;
+
+    #[test]
+    fn the_formulas_of_arithmetic_and_parameters_are_what_the_tape_of_every_design_holds() {
+        for model in every_design(16, 12, 31) {
+            let step = Step::new(&BenchConfig { name: String::new(), model: model.clone(), batch_size: 3 });
+            let on_tape: u64 = step.flops_by_op().iter().map(|(_, flops)| flops).sum();
+            assert_eq!(flops_per_token(&model) * 36.0, on_tape as f64, "{model:?}");
+            assert_eq!(parameters(&model), Gpt::<Tensor<f32>>::init(&model, 1).numel(), "{model:?}");
+        }
+    }
+
+    #[test]
+    fn the_work_of_a_run_counts_what_a_session_does() {
+        let config =
+            TrainConfig { max_iters: 100, eval_interval: 20, eval_iters: 3, ..Preset::Tiny.config() };
+        let evaluation = 3 * 8 * 32;
+        let count = |done| Work::after(done, &config, 1001);
+        // At 20, 40, 60, 80; and at 100 the whole validation part.
+        assert_eq!(count(0), Work { updates: 100, evaluated: 4 * evaluation + 1000 });
+        assert_eq!(count(39), Work { updates: 61, evaluated: 3 * evaluation + 1000 });
+        assert_eq!(count(40), Work { updates: 60, evaluated: 2 * evaluation + 1000 });
+        assert_eq!(count(100), Work { updates: 0, evaluated: 1000 });
+    }
+
+    #[test]
+    fn a_range_goes_from_the_fastest_to_the_slowest_tenth() {
+        let range = Range::of((0..=10).rev().map(f64::from).collect());
+        assert_eq!(range, Range { low: 0.0, likely: 5.0, high: 9.0 });
+        assert_eq!(range.map(|x| 2.0 * x), Range { low: 0.0, likely: 10.0, high: 18.0 });
+    }
+}
