@@ -32,3 +32,5 @@ mod cluster {}
 mod scale {}
 #[doc = include_str!("../../docs/src/notyet.md")]
 mod notyet {}
+#[doc = include_str!("../../docs/src/compare.md")]
+mod compare {}
