@@ -10,8 +10,14 @@ mod contributing {}
 mod introduction {}
 #[doc = include_str!("../../docs/src/reading.md")]
 mod reading {}
+#[doc = include_str!("../../docs/src/slope.md")]
+mod slope {}
 #[doc = include_str!("../../docs/src/tape.md")]
 mod tape {}
+#[doc = include_str!("../../docs/src/order.md")]
+mod order {}
+#[doc = include_str!("../../docs/src/rules.md")]
+mod rules {}
 #[doc = include_str!("../../docs/src/gradcheck.md")]
 mod gradcheck {}
 #[doc = include_str!("../../docs/src/museum.md")]

@@ -50,7 +50,7 @@ fn alike(shown: &str, printed: &str) -> bool {
 
 #[test]
 fn the_book_shows_what_trace_and_check_print() {
-    let chapters = [("trace.md", 3), ("museum.md", 5)];
+    let chapters = [("trace.md", 3), ("museum.md", 5), ("order.md", 1)];
     let samples = chapters.map(|(chapter, number)| (shown_in(chapter), number));
     assert!(samples.iter().all(|(samples, number)| samples.len() == *number));
     for (words, shown) in samples.into_iter().flat_map(|(samples, _)| samples) {

@@ -119,4 +119,31 @@ mod tests {
             }
         }
     }
+
+    /// The text of a file of the repository.
+    fn text(path: &str) -> String {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository");
+        std::fs::read_to_string(root.join(path)).expect("a text")
+    }
+
+    #[test]
+    fn the_books_sheet_has_every_rule_as_it_is_its_place_and_the_test_that_proves_it() {
+        let (sheet, table) = (text("docs/src/rules.md"), text("autograd/tests/gradients/every_op.rs"));
+        for rule in rules() {
+            let row = sheet.lines().find(|line| line.starts_with(&format!("| `{}` |", rule.op)));
+            let row = row.unwrap_or_else(|| panic!("{} is not on the sheet", rule.op));
+            let (squeezed_row, (type_name, file)) = (squeezed(&row.replace(';', "")), rule.written_in);
+            for formula in rule.vjp.iter().chain([&rule.forward]) {
+                let formula = squeezed(&formula.replace(';', ""));
+                assert!(squeezed_row.contains(&formula), "{formula} is not in {row}");
+            }
+            assert!(row.contains(&format!("`{type_name}` in `{file}`")), "{row}");
+            // The last column is `module::test`; the table of proofs lists the op beside that test.
+            let test = row.trim_end_matches(" |").rsplit("| ").next().unwrap_or_default().trim_matches('`');
+            let (_, proven) =
+                table.split_once(&format!("{test},")).unwrap_or_else(|| panic!("no test {test}"));
+            let (ops, _) = proven.split_once(']').expect("a list of ops");
+            assert!(ops.contains(&format!("\"{}\"", rule.op)), "{test} does not prove {}", rule.op);
+        }
+    }
 }
