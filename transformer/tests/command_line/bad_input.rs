@@ -222,3 +222,17 @@ fn a_full_disk_stops_training_and_leaves_the_last_checkpoint_intact() {
     assert!(transformer(&["eval", "--from"], &run).status.success());
     assert!(transformer(&["train", "--resume", "--max_iters=20", "--out_dir"], &run).status.success());
 }
+
+#[cfg(not(feature = "mpi"))]
+#[test]
+fn several_processes_of_a_program_without_mpi_are_refused_instead_of_training_side_by_side() {
+    let place = Place::new();
+    let run = |size: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_transformer"));
+        command.arg("train").args(super::SMALL).arg("--data").arg(place.text());
+        command.arg("--out_dir").arg(place.path("run")).env("OMPI_COMM_WORLD_SIZE", size).output()
+    };
+    refused(run("2").expect("a program"), &["was built without MPI", "--features mpi"]);
+    assert!(!place.path("run").exists());
+    assert!(run("1").expect("a program").status.success(), "one process trains");
+}

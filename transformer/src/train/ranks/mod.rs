@@ -65,11 +65,12 @@ impl Ranks for Alone {
 /// # Errors
 /// If there are several, but the program was built without MPI.
 pub fn start() -> Result<Rc<dyn Ranks>> {
-    let started =
-        ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"].iter().any(|name| std::env::var(name).is_ok());
-    match started {
-        true => start_mpi(),
-        false => Ok(Rc::new(Alone)),
+    // What Open MPI, MPICH and Slurm tell each process that they start.
+    let told = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"];
+    let size = told.iter().filter_map(|name| std::env::var(name).ok()?.parse::<usize>().ok()).max();
+    match size {
+        Some(2..) => start_mpi(),
+        _ => Ok(Rc::new(Alone)),
     }
 }
 
