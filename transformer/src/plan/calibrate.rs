@@ -4,7 +4,7 @@
 //! proportional to the rows. A single row that would take too long is not run: then the time is the arithmetic over
 //! the peak rate of multiply-adds, of which training reaches between a third and nine tenths.
 
-use super::{Range, Work, flops_per_token, parameters};
+use super::{Range, SAMPLES, Work, flops_per_token, memory_of_samples, parameters};
 use crate::bench::{peak_rss_mib, reset_peak_rss};
 use crate::data::dataset::Dataset;
 use crate::error::Result;
@@ -23,8 +23,6 @@ const SECONDS: f64 = 1.2;
 const PATIENCE: f64 = 15.0;
 /// The share of the peak rate that training reaches at best, usually and at worst.
 const SHARES: [f64; 3] = [0.9, 0.6, 0.33];
-/// The texts that a run on the embedded corpus writes at its end.
-const SAMPLES: usize = 40;
 
 /// What a run will cost on this machine.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -125,6 +123,7 @@ impl Plan {
         // The model, its gradients and AdamW's moments do not grow with the rows.
         let fixed = 4.0 * (3 + micro) as f64 * self.parameters as f64 / f64::from(1 << 20);
         let peak = before.zip(peak).map(|(before, peak)| before + scaled(peak - before, fixed, more_rows));
+        let peak = peak.map(|peak| peak + memory_of_samples(config));
         self.peak_rss_mib = peak.map(|peak| loaded.map_or(peak, |loaded| peak.max(loaded)));
 
         let tokens = self.rows * config.model.block_size;

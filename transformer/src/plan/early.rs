@@ -1,7 +1,7 @@
 //! What a run says of itself after its first half second: when it will end. It costs nothing, for the updates that are
 //! timed are the run's own.
 
-use super::{Range, Work};
+use super::{Range, Work, memory_of_samples};
 use crate::bench::peak_rss_mib;
 use crate::train::config::TrainConfig;
 use std::time::Instant;
@@ -25,7 +25,7 @@ pub struct Forecast {
     pub after: f64,
     /// Seconds of the whole run.
     pub seconds: Range,
-    /// The process's peak of memory so far, in MiB: all updates are of one size.
+    /// The process's peak of memory, in MiB: that so far, for all updates are of one size, and the samples at the end.
     pub peak_rss_mib: Option<f64>,
 }
 
@@ -54,7 +54,8 @@ impl Early {
         let evaluated = work.evaluated as f64 / config.tokens_per_update() as f64 / 3.0;
         let seconds = Range::of(std::mem::take(&mut self.times))
             .map(|update| after + (work.updates as f64 + evaluated) * update);
-        self.forecast = Some(Forecast { after, seconds, peak_rss_mib: peak_rss_mib() });
+        let peak_rss_mib = peak_rss_mib().map(|mib| mib + memory_of_samples(config));
+        self.forecast = Some(Forecast { after, seconds, peak_rss_mib });
     }
 
     /// What was predicted; nothing, if the run was shorter than that.

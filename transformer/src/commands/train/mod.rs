@@ -18,6 +18,7 @@ use crate::data::stories::probes::Probes;
 use crate::data::tokenizer::Tokenizer;
 use crate::error::{Error, Result};
 use crate::model::ModelConfig;
+use crate::plan::SAMPLES;
 use crate::plan::early::{Early, Forecast};
 use crate::random::{Purpose, generator};
 use crate::run_dir::RunDir;
@@ -243,14 +244,14 @@ fn conclude(session: &Session, val_loss: Option<f64>, tokenizer: &Tokenizer) {
     }
     if config.data.is_none() {
         let length = config.model.block_size.saturating_sub(SEPARATOR.len());
-        let stories = samples(trainer, tokenizer, 40, length, 0);
+        let stories = samples(trainer, tokenizer, SAMPLES, length, 0);
         let mut probes = Probes::default();
         stories.iter().for_each(|story| probes += Probes::of(story));
         println!(
             "\na story of its own:{}",
             stories[0].trim_end().lines().take(3).collect::<Vec<_>>().join("\n")
         );
-        println!("\nof 40 samples:\n{probes}");
+        println!("\nof {SAMPLES} samples:\n{probes}");
     }
 }
 
