@@ -20,6 +20,23 @@ after(() => browser.close());
 
 const numbersIn = (selector) => page.locator(selector).evaluateAll((all) => all.map((each) => Number(each.dataset.value)));
 
+test("who looks for W_Q finds its gradient, the tokens that made its largest entry, and the path there", async () => {
+  const { page: fresh, context, problems } = await open(browser, pageFile("step.html"));
+  await fresh.keyboard.press("/");
+  await fresh.keyboard.type("w_q");
+  assert.match(await fresh.locator("#found li").first().innerText(), /∂L\/∂W_Q of blocks\.0/);
+  await fresh.keyboard.press("Enter");
+  await fresh.locator(".tokens-panel").waitFor({ timeout: 5_000 });
+  const [, i, j] = (await fresh.locator(".tokens-panel h3").innerText()).match(/W_Q\[(\d+), (\d+)\]/).map(Number);
+  const third = trace.nodes[weight].shape[1] / 3;
+  const all = (blob.indices?.[0] ?? []).flatMap((row) => blob.indices[1].filter((column) => column < third).map((column) => Math.abs(entryOf(trace, blob, [row, column]))));
+  assert.equal(Math.abs(entryOf(trace, blob, [i, j])), Math.max(...all), "the largest that the page holds");
+  await fresh.locator(".path-panel summary").click();
+  await fresh.locator(".path .hop").first().waitFor();
+  assert.deepEqual(problems, []);
+  await context.close();
+});
+
 test("the shares of all tokens add up to the entry of the gradient", async () => {
   assert.match(await page.locator(".tokens-panel h3").innerText(), /W_Q/);
   const shown = await numbersIn(".tokens-panel > .terms .term .number");

@@ -52,11 +52,15 @@ function tokensPanel(node, entry, k) {
     h("p", { class: "verdict" }, `${shares.length} tokens, together `, number(shares.reduce((sum, { x }) => sum + x, 0))));
 }
 
-/** W_Q, W_K and W_V lie side by side in one parameter; which one an entry belongs to. */
+/** The parts of a parameter by their names: W_Q, W_K and W_V lie side by side in one. */
+const partsOf = (node) => (trace.nodes[node].name.endsWith("c_attn.weight") ? ["W_Q", "W_K", "W_V"] : [shortName(trace.nodes[node].name)]);
+
+/** Which part an entry belongs to. Keys and values may have fewer heads, k, than queries, h. */
 function partOf(node, entry) {
-  const { name, shape } = trace.nodes[node];
-  if (!name.includes("c_attn")) return shortName(name);
-  return ["W_Q", "W_K", "W_V"][Math.floor(entry.at(-1) / (shape.at(-1) / 3))];
+  const parts = partsOf(node);
+  const { h: queries, k: keys = queries } = trace.dims;
+  const head = Math.floor(entry.at(-1) / (trace.nodes[node].shape.at(-1) / (queries + 2 * keys)));
+  return parts.length === 1 ? parts[0] : parts[head < queries ? 0 : head < queries + keys ? 1 : 2];
 }
 
 function more(rest, row) {
