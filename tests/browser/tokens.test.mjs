@@ -28,8 +28,10 @@ test("who looks for W_Q finds its gradient, the tokens that made its largest ent
   await fresh.keyboard.press("Enter");
   await fresh.locator(".tokens-panel").waitFor({ timeout: 5_000 });
   const [, i, j] = (await fresh.locator(".tokens-panel h3").innerText()).match(/W_Q\[(\d+), (\d+)\]/).map(Number);
-  const third = trace.nodes[weight].shape[1] / 3;
-  const all = (blob.indices?.[0] ?? []).flatMap((row) => blob.indices[1].filter((column) => column < third).map((column) => Math.abs(entryOf(trace, blob, [row, column]))));
+  const { shape } = trace.nodes[weight];
+  const [rows, columns] = blob.indices ?? shape.map((size) => [...Array(size).keys()]);
+  const inQuery = columns.filter((column) => column < shape[1] / 3);
+  const all = rows.flatMap((row) => inQuery.map((column) => Math.abs(entryOf(trace, blob, [row, column]))));
   assert.equal(Math.abs(entryOf(trace, blob, [i, j])), Math.max(...all), "the largest that the page holds");
   await fresh.locator(".path-panel summary").click();
   await fresh.locator(".path .hop").first().waitFor();
