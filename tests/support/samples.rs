@@ -30,6 +30,8 @@ mod transformer {}
 mod trace {}
 #[doc = include_str!("../../docs/src/page.md")]
 mod page {}
+#[doc = include_str!("../../docs/src/tokens.md")]
+mod tokens {}
 #[doc = include_str!("../../docs/src/huggingface.md")]
 mod huggingface {}
 #[doc = include_str!("../../docs/src/cluster.md")]

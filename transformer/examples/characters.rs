@@ -41,7 +41,7 @@ fn main() -> Result<()> {
 
     let (mut first, mut last) = (None, 0.0);
     for step in 1..=STEPS {
-        let batch = batches.draw(&data.train);
+        let batch = batches.draw(&data.train)?;
         let found = gradient(&model, &[batch], |_| Pass::evaluation())?;
         let rate = 3e-3 * (1.0 - step as f64 / STEPS as f64); // falls to 0
         let decays = |parameter: &Tensor<f32>| parameter.shape().len() >= 2;

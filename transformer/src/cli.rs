@@ -3,7 +3,9 @@
 //! Each command is a module of [`commands`](crate::commands), with its flags beside what it does. Whatever is wrong with
 //! the flags is told by `clap`, with a suggestion where there is one, and ends the program with the exit code 2.
 
-use crate::commands::{batch, bench, check, eval, export, import, plan, sample, scale, trace, train, yet};
+use crate::commands::{
+    batch, bench, check, eval, export, import, plan, prepare, sample, scale, trace, train, yet,
+};
 use crate::error::Result;
 use clap::{ArgAction, Command, FromArgMatches, Subcommand};
 use std::ffi::OsString;
@@ -20,6 +22,7 @@ Examples:
   transformer trace --backward                         walk through one step, forward and back
   transformer import DIR --out runs/gpt2               take a model over from Hugging Face
   transformer export --from runs/char --out DIR        hand one over
+  transformer prepare --data input.txt --out data/mine turn a text into train.bin and val.bin
   transformer bench                                    measure what a training step costs
   transformer check --from runs/char                   prove its gradients and its causality
   transformer scale --budget 10                        measure what more parameters and tokens buy
@@ -44,6 +47,8 @@ pub enum Task {
     Import(import::Flags),
     /// Write a run in Hugging Face's format
     Export(export::Flags),
+    /// Turn a text into files of token ids: nanoGPT's train.bin and val.bin, or llm.c's
+    Prepare(prepare::Flags),
     /// Measure what a training step costs
     Bench(bench::Flags),
     /// Prove the gradients and the causality of a trained model
@@ -69,6 +74,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
         Task::Trace(flags) => trace::run(&flags),
         Task::Import(flags) => import::run(&flags),
         Task::Export(flags) => export::run(&flags),
+        Task::Prepare(flags) => prepare::run(&flags),
         Task::Bench(flags) => bench::run(&flags),
         Task::Check(flags) => match check::run(&flags)? {
             true => Ok(()),

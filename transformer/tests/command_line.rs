@@ -18,6 +18,8 @@ mod many_models;
 mod plan;
 #[path = "command_line/sample.rs"]
 mod sample;
+#[path = "command_line/tokens.rs"]
+mod tokens;
 #[path = "command_line/trace.rs"]
 mod trace;
 

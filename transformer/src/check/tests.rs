@@ -28,7 +28,7 @@ fn subject_of(config: &ModelConfig, plant: Option<&'static Plant>) -> Subject {
         *parameter = Tensor::from_fn(parameter.shape(), |_| 1.4 * unit(&mut random) - 0.5);
     }
     let tokens: Vec<usize> = (0..20).map(|i| (i * i + 3 * i) % 9).collect();
-    Subject { model, batch: Batch::cut(&Tokens::new(&tokens), [0, 9], 6), plant }
+    Subject { model, batch: Batch::cut(&Tokens::new(&tokens), [0, 9], 6).unwrap(), plant }
 }
 
 fn checked(bias: bool, name: Option<&str>) -> Report {

@@ -1,11 +1,11 @@
 //! `batch`: the gradient of a batch is the mean of its examples' gradients; how noisy that mean is.
 
 use super::screen::thousands;
-use super::text::text_at;
+use super::text::corpus_of;
 use super::use_threads;
 use crate::cli::size;
 use crate::data::batches::Batches;
-use crate::data::dataset::Dataset;
+use crate::data::large::Keep;
 use crate::error::{Error, Result};
 use crate::model::Gpt;
 use crate::random::Purpose;
@@ -69,9 +69,9 @@ pub fn run(flags: &Flags) -> Result<()> {
             model.map(&mut |_, parameter: &Tensor<f32>| parameter.cast())
         }
     };
-    let dataset = Dataset::new(&text_at(None, &trained)?, &tokenizer, config.block_size)?;
+    let dataset = corpus_of(&trained)?.dataset(&tokenizer, config.block_size, Keep::Of(&flags.from))?;
     let batch =
-        Batches::new(flags.seed, Purpose::Batches, flags.examples, config.block_size).draw(&dataset.train);
+        Batches::new(flags.seed, Purpose::Batches, flags.examples, config.block_size).draw(&dataset.train)?;
     show(&Noise::of(&model, &batch)?, config.block_size, trained.batch_size);
     Ok(())
 }

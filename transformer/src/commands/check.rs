@@ -1,13 +1,13 @@
 //! `check`: is this checkpoint what it claims to be, and is its gradient right?
 
-use super::text::text_at;
+use super::text::corpus_at;
 use super::use_threads;
 use crate::check::{self, MUSEUM, Report, Subject, plant};
 use crate::cli::size;
 use crate::data::batches::Batch;
 use crate::data::dataset::Tokens;
 use crate::data::stories;
-use crate::data::tokenizer::Tokenizer;
+use crate::data::tokenizer::{Tokenizer, TokenizerKind};
 use crate::error::{Error, Result};
 use crate::model::Gpt;
 use crate::run_dir::{RunDir, Weights};
@@ -96,7 +96,7 @@ fn subject(flags: &Flags) -> Result<(Gpt<Tensor<f64>>, Batch, String)> {
     let (model, tokenizer, config, source) = match flags.preset {
         Some(preset) => {
             let mut config = preset.config();
-            let tokenizer = Tokenizer::for_text(config.tokenizer, stories::ALPHABET);
+            let tokenizer = Tokenizer::for_text(TokenizerKind::Char, stories::ALPHABET);
             config.model.vocab_size = tokenizer.vocab_size();
             (Gpt::init(&config.model, config.seed), tokenizer, config, format!("preset {}", preset.name()))
         }
@@ -129,16 +129,16 @@ fn subject(flags: &Flags) -> Result<(Gpt<Tensor<f64>>, Batch, String)> {
                 .at("--text")
                 .way_out(format!("give at least three {unit}s")));
             }
-            Batch::cut(&Tokens::new(&ids), [0], (ids.len() - 1).min(longest))
+            Batch::cut(&Tokens::new(&ids), [0], (ids.len() - 1).min(longest))?
         }
         None => {
             let text = match &config.data {
-                Some(file) => text_at(Some(file), &config)?.validation().chars().take(4000).collect(),
+                Some(file) => corpus_at(Some(file), &config)?.beginning(4000, &tokenizer)?,
                 None => stories::text(config.seed.wrapping_add(1), 2000),
             };
             let ids = tokenizer.encode(&text)?;
             let length = if model.numel() > 1_000_000 { 6 } else { 16 }.min(longest).min(ids.len() / 2 - 1);
-            Batch::cut(&Tokens::new(&ids), [0, ids.len() / 2], length)
+            Batch::cut(&Tokens::new(&ids), [0, ids.len() / 2], length)?
         }
     };
     Ok((model, batch, source))

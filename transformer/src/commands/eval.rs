@@ -1,11 +1,11 @@
 //! `eval`: the loss of a trained model on a whole text.
 
 use super::screen::thousands;
-use super::text::text_at;
+use super::text::corpus_at;
 use super::use_threads;
 use crate::cli::size;
 use crate::data::batches::in_order;
-use crate::data::dataset::Dataset;
+use crate::data::large::Keep;
 use crate::error::{Error, Result};
 use crate::run_dir::{RunDir, Weights};
 use crate::train::config::TrainConfig;
@@ -18,6 +18,7 @@ const EXAMPLES: &str = "\
 Examples:
   transformer eval                                     runs/demo on the validation part of its own text
   transformer eval --from runs/char --weights best
+  transformer eval --from runs/large --tokens 1000000  on the first million tokens
   transformer eval --from runs/char --data other.txt   on another text: its last tenth";
 
 /// The flags of `eval`.
@@ -30,9 +31,12 @@ pub struct Flags {
     /// Which checkpoint
     #[arg(long, value_enum, default_value_t)]
     pub weights: Weights,
-    /// Another text than the run's own
-    #[arg(long, value_name = "FILE")]
+    /// Another text, or directory of ids, than the run's own
+    #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
+    /// Only the first tokens of the validation part [default: all]
+    #[arg(long, value_name = "N", value_parser = size)]
+    pub tokens: Option<usize>,
     /// Windows in a batch
     #[arg(long, value_name = "N", value_parser = size)]
     pub batch_size: Option<usize>,
@@ -60,9 +64,15 @@ pub fn run(flags: &Flags) -> Result<()> {
                 .way_out("name a text by --data FILE"));
         }
     };
-    let dataset = Dataset::new(&text_at(flags.data.as_deref(), &trained)?, &tokenizer, config.block_size)?;
+    let corpus = corpus_at(flags.data.as_deref(), &trained)?;
+    let mut dataset = corpus.dataset(&tokenizer, config.block_size, Keep::Of(&flags.from))?;
+    if let Some(n) = flags.tokens.filter(|&n| n < dataset.validation.len()) {
+        dataset.validation = dataset.validation.split_at(n.max(2)).0; // one token, and the one to guess
+        dataset.validation_bytes = None;
+    }
     let batch_size = flags.batch_size.unwrap_or(trained.batch_size);
-    let loss = mean_loss(&model, in_order(&dataset.validation, batch_size, config.block_size));
+    let loss = mean_loss(&model, in_order(&dataset.validation, batch_size, config.block_size))?;
+    let bits_per_byte = dataset.bits_per_byte(loss, &tokenizer)?;
     println!(
         "validation loss {loss:.4} nats a {} ({:.3} bits, perplexity {:.3}) on {} tokens of {}",
         tokenizer.unit(),
@@ -71,6 +81,7 @@ pub fn run(flags: &Flags) -> Result<()> {
         thousands(dataset.validation.len() as f64),
         dataset.name
     );
+    println!("{bits_per_byte:.4} bits per byte of the text, by which models with other tokenizers compare");
     if let Some(floor) = dataset.floor {
         println!("the floor is {floor:.4}: {:.4} above it", loss - floor);
     }

@@ -7,6 +7,7 @@ pub mod eval;
 pub mod export;
 pub mod import;
 pub mod plan;
+pub mod prepare;
 pub mod sample;
 pub mod scale;
 mod screen;

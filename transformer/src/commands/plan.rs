@@ -2,6 +2,7 @@
 
 use super::screen::{clock, thousands};
 use super::{train, use_threads};
+use crate::data::large::Keep;
 use crate::error::{Error, Result};
 use crate::plan::Range;
 use crate::plan::calibrate::{Plan, plan};
@@ -40,7 +41,7 @@ pub fn run(flags: &Flags) -> Result<()> {
             .way_out("give the run's flags: plan --config RUN/config.toml"));
     }
     let threads = use_threads(flags.train.threads);
-    let (config, dataset, _) = train::prepare(&flags.train)?;
+    let (config, dataset, _) = train::prepare(&flags.train, Keep::Nowhere)?;
     let found = plan(&config, dataset)?;
     if flags.json {
         let json = serde_json::to_string_pretty(&found).map_err(|error| Error::new(error.to_string()))?;

@@ -76,7 +76,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     let plan = scaling.plan.clone();
     introduce(&plan, &scaling, threads);
 
-    let climb = Climb::new(directory, &source, threads, scaling);
+    let climb = Climb::new(directory, &source, threads, scaling)?;
     climb.save()?;
     let begun = Instant::now();
     climb.climb(&plan.fitted(), told)?;

@@ -4,7 +4,8 @@
 //! target is the token that comes next. Training draws its windows at random, so that neighbours in the text do not
 //! become neighbours in time; evaluation goes through the whole text once, each target counted exactly once.
 
-use super::dataset::Tokens;
+use super::tokens::Tokens;
+use crate::error::Result;
 use crate::random::{self, Position, Purpose};
 use rand_chacha::ChaCha8Rng;
 
@@ -27,17 +28,23 @@ pub struct Batch {
 impl Batch {
     /// The windows of `tokens` that start at each of `starts`.
     ///
+    /// # Errors
+    /// If the ids are in a file that can no longer be read.
+    ///
     /// # Panics
     /// If a window, or its last target, reaches past the end.
     #[track_caller]
-    pub fn cut(tokens: &Tokens, starts: impl IntoIterator<Item = usize>, length: usize) -> Self {
+    pub fn cut(tokens: &Tokens, starts: impl IntoIterator<Item = usize>, length: usize) -> Result<Self> {
         let mut batch = Batch { x: Vec::new(), y: Vec::new(), rows: 0, length };
+        let mut window = Vec::new();
         for start in starts {
-            tokens.copy(start, length, &mut batch.x);
-            tokens.copy(start + 1, length, &mut batch.y);
+            window.clear();
+            tokens.copy(start, length + 1, &mut window)?;
+            batch.x.extend(&window[..length]);
+            batch.y.extend(&window[1..]);
             batch.rows += 1;
         }
-        batch
+        Ok(batch)
     }
 
     /// `[rows, length]`
@@ -67,10 +74,13 @@ impl Batches {
 
     /// The next batch. Every window lies in `tokens`, each as likely as any other.
     ///
+    /// # Errors
+    /// If the ids are in a file that can no longer be read.
+    ///
     /// # Panics
     /// If `tokens` has fewer than `block_size + 1` ids.
     #[track_caller]
-    pub fn draw(&mut self, tokens: &Tokens) -> Batch {
+    pub fn draw(&mut self, tokens: &Tokens) -> Result<Batch> {
         let windows = tokens.len().saturating_sub(self.block_size);
         assert!(windows > 0, "{} tokens have no window of {} and a target", tokens.len(), self.block_size);
         let starts: Vec<usize> =
@@ -92,7 +102,13 @@ impl Batches {
 /// All of `tokens` once, from the first to the last: windows of `block_size` side by side, `batch_size` at a time, and
 /// at the end a shorter one with what is left. Every token but the first is a target exactly once, so the mean loss
 /// over the text is Σ (loss of a batch · its [`targets`](Batch::targets)) / (`tokens.len()` − 1).
-pub fn in_order(tokens: &Tokens, batch_size: usize, block_size: usize) -> impl Iterator<Item = Batch> {
+///
+/// A batch is an error if the ids are in a file that can no longer be read.
+pub fn in_order(
+    tokens: &Tokens,
+    batch_size: usize,
+    block_size: usize,
+) -> impl Iterator<Item = Result<Batch>> {
     let targets = tokens.len().saturating_sub(1);
     let full = targets / block_size;
     let rest = targets % block_size;
@@ -122,7 +138,7 @@ mod tests {
             let tokens = counting(block_size + extra);
             let mut batches = Batches::new(seed, Purpose::Batches, batch_size, block_size);
             for _ in 0..5 {
-                let batch = batches.draw(&tokens);
+                let batch = batches.draw(&tokens).unwrap();
                 prop_assert_eq!(batch.shape(), [batch_size, block_size]);
                 prop_assert_eq!(batch.x.len(), batch.targets());
                 for (x, y) in batch.x.chunks(block_size).zip(batch.y.chunks(block_size)) {
@@ -139,7 +155,7 @@ mod tests {
             length in 0..200usize, batch_size in 1..9usize, block_size in 1..20usize,
         ) {
             let tokens = counting(length);
-            let batches: Vec<Batch> = in_order(&tokens, batch_size, block_size).collect();
+            let batches: Vec<Batch> = in_order(&tokens, batch_size, block_size).map(Result::unwrap).collect();
             let mut targets: Vec<usize> = batches.iter().flat_map(|batch| batch.y.clone()).collect();
             prop_assert_eq!(targets.len(), batches.iter().map(Batch::targets).sum::<usize>());
             targets.sort_unstable();
@@ -152,11 +168,11 @@ mod tests {
         fn a_resumed_sampler_draws_the_same_batches(seed: u64, before in 0..40usize, batch_size in 1..9usize) {
             let tokens = counting(100);
             let mut original = Batches::new(seed, Purpose::Batches, batch_size, 8);
-            (0..before).for_each(|_| drop(original.draw(&tokens)));
+            (0..before).for_each(|_| drop(original.draw(&tokens).unwrap()));
             let mut resumed = Batches::new(seed, Purpose::Batches, batch_size, 8);
             resumed.seek(original.position());
             for _ in 0..5 {
-                prop_assert_eq!(resumed.draw(&tokens), original.draw(&tokens));
+                prop_assert_eq!(resumed.draw(&tokens).unwrap(), original.draw(&tokens).unwrap());
             }
         }
     }
@@ -166,13 +182,13 @@ mod tests {
         let tokens = counting(12);
         let mut batches = Batches::new(0, Purpose::Batches, 1000, 8);
         let starts: std::collections::BTreeSet<usize> =
-            batches.draw(&tokens).x.chunks(8).map(|window| window[0]).collect();
+            batches.draw(&tokens).unwrap().x.chunks(8).map(|window| window[0]).collect();
         assert_eq!(starts.into_iter().collect::<Vec<_>>(), [0, 1, 2, 3]);
     }
 
     #[test]
     #[should_panic(expected = "8 tokens have no window of 8 and a target")]
     fn a_text_without_a_window_is_a_programming_error_here() {
-        Batches::new(0, Purpose::Batches, 1, 8).draw(&counting(8));
+        Batches::new(0, Purpose::Batches, 1, 8).draw(&counting(8)).unwrap();
     }
 }

@@ -1,40 +1,11 @@
 //! A text as ids: what the trainer draws its batches from.
 
+pub use super::tokens::Tokens;
+
+use super::fingerprint::Fingerprint;
 use super::text::Text;
 use super::tokenizer::Tokenizer;
 use crate::error::{Error, Result};
-
-/// A sequence of ids, as one part of a text gives it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tokens {
-    ids: Vec<u32>, // half the memory of usize
-}
-
-impl Tokens {
-    /// Keeps a sequence of ids.
-    pub fn new(ids: &[usize]) -> Self {
-        Tokens { ids: ids.iter().map(|&id| id as u32).collect() }
-    }
-
-    /// The number of ids.
-    pub fn len(&self) -> usize {
-        self.ids.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.ids.is_empty()
-    }
-
-    /// Appends the `length` ids from position `start` on to `window`.
-    ///
-    /// # Panics
-    /// If the sequence ends before `start + length`.
-    #[track_caller]
-    pub fn copy(&self, start: usize, length: usize, window: &mut Vec<usize>) {
-        window.extend(self.ids[start..start + length].iter().map(|&id| id as usize));
-    }
-}
 
 /// A text, split and turned into ids.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,7 +20,12 @@ pub struct Dataset {
     pub floor: Option<f64>,
     /// A hash of the text, by which a resumed run recognises it.
     pub fingerprint: String,
+    /// The length of the validation part in bytes of UTF-8, where there is a text.
+    pub validation_bytes: Option<u64>,
 }
+
+/// How many ids are decoded at a time to count their bytes.
+const DECODED: usize = 1 << 16;
 
 impl Dataset {
     /// Encodes both parts of a text, of which each must give at least one window of `block_size + 1` ids.
@@ -65,18 +41,46 @@ impl Dataset {
                 .map(|ids| Tokens::new(&ids))
                 .map_err(|error| whole(error).in_file(text.name()))
         };
-        let dataset = Dataset {
+        let mut dataset = Dataset {
             name: text.name().to_string(),
             train: encode(text.train())?,
             validation: encode(text.validation())?,
             floor: text.floor(),
-            fingerprint: fingerprint(text.content().as_bytes()),
+            fingerprint: Fingerprint::of(text.content().as_bytes()).to_string(),
+            validation_bytes: Some(text.validation().len() as u64),
         };
+        // The floor of the text is one for each of its characters.
+        let characters = text.validation().chars().count() as f64;
+        dataset.floor = dataset.floor.map(|floor| floor * (characters / dataset.validation.len() as f64));
         dataset.long_enough(tokenizer.unit(), block_size)?;
         Ok(dataset)
     }
 
-    fn long_enough(&self, unit: &str, block_size: usize) -> Result<()> {
+    /// Mean loss in nats per token → bits per byte, by which models with different tokenizers compare:
+    /// (bits per token)·(tokens per byte) on the validation part.
+    ///
+    /// # Errors
+    /// If the ids are in a file that can no longer be read.
+    pub fn bits_per_byte(&self, loss: f64, tokenizer: &Tokenizer) -> Result<f64> {
+        let bytes = match self.validation_bytes {
+            Some(bytes) => bytes,
+            None => self.count_bytes(tokenizer)?,
+        };
+        Ok(loss / std::f64::consts::LN_2 * self.validation.len() as f64 / bytes as f64)
+    }
+
+    /// The length of the text that the ids of the validation part stand for.
+    fn count_bytes(&self, tokenizer: &Tokenizer) -> Result<u64> {
+        let (mut bytes, mut ids) = (0, Vec::new());
+        for start in (0..self.validation.len()).step_by(DECODED) {
+            ids.clear();
+            self.validation.copy(start, DECODED.min(self.validation.len() - start), &mut ids)?;
+            bytes += tokenizer.bytes_of(&ids) as u64;
+        }
+        Ok(bytes)
+    }
+
+    pub(super) fn long_enough(&self, unit: &str, block_size: usize) -> Result<()> {
         let window = block_size + 1;
         for (part, tokens) in [("training", &self.train), ("validation", &self.validation)] {
             if tokens.len() < window {
@@ -99,14 +103,6 @@ impl Dataset {
     }
 }
 
-/// FNV-1a, 64 bits: enough to tell one text from another by mistake, not by malice.
-fn fingerprint(bytes: &[u8]) -> String {
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    format!("fnv1a64:{hash:016x}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tokenizer::TokenizerKind;
@@ -123,7 +119,7 @@ mod tests {
         let dataset = dataset(&"ab".repeat(50), 4).unwrap();
         assert_eq!((dataset.train.len(), dataset.validation.len()), (90, 10));
         let mut window = Vec::new();
-        dataset.validation.copy(3, 4, &mut window);
+        dataset.validation.copy(3, 4, &mut window).unwrap();
         assert_eq!(window, [1, 0, 1, 0]);
     }
 
@@ -143,12 +139,5 @@ mod tests {
         let tokenizer = Tokenizer::for_text(TokenizerKind::Char, "a\n");
         let message = Dataset::new(&text, &tokenizer, 1).unwrap_err().to_string();
         assert!(message.contains("corpus.txt: ") && message.contains("'é' (U+00E9) at line 11"), "{message}");
-    }
-
-    #[test]
-    fn the_fingerprint_is_fnv_1a() {
-        // From the reference vectors of the algorithm's authors (Fowler, Noll, Vo).
-        assert_eq!(fingerprint(b""), "fnv1a64:cbf29ce484222325");
-        assert_eq!(fingerprint(b"foobar"), "fnv1a64:85944171f73967e8");
     }
 }

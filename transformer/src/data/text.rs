@@ -52,9 +52,7 @@ impl Text {
             return Err(binary(content.as_bytes(), offset).in_file(path));
         }
         if content.is_empty() {
-            return Err(Error::new("the file is empty")
-                .in_file(path)
-                .way_out("name a file of text with --data, or leave --data out to train on `stories`"));
+            return Err(empty().in_file(path));
         }
         Ok(Text::new(path.display().to_string(), content))
     }
@@ -113,13 +111,18 @@ fn place(bytes: &[u8], offset: usize) -> String {
     format!("line {line}, character {column} (byte {offset})")
 }
 
-fn binary(bytes: &[u8], offset: usize) -> Error {
+pub(super) fn empty() -> Error {
+    Error::new("the file is empty")
+        .way_out("name a file of text with --data, or leave --data out to train on `stories`")
+}
+
+pub(super) fn binary(bytes: &[u8], offset: usize) -> Error {
     Error::new("this is a binary file: it has a byte 0, which no text has")
         .at(place(bytes, offset))
         .way_out("name a file of plain text; documents must be converted to text first")
 }
 
-fn not_utf8(bytes: &[u8], offset: usize) -> Error {
+pub(super) fn not_utf8(bytes: &[u8], offset: usize) -> Error {
     let starts_as_utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
     if !starts_as_utf16 && let Some(zero) = bytes.iter().position(|&byte| byte == 0) {
         return binary(bytes, zero);

@@ -127,7 +127,7 @@ impl Plan {
         self.peak_rss_mib = peak.map(|peak| loaded.map_or(peak, |loaded| peak.max(loaded)));
 
         let tokens = self.rows * config.model.block_size;
-        self.evaluations = time_of_batch(&mut trial) / tokens as f64 * work.evaluated as f64;
+        self.evaluations = time_of_batch(&mut trial)? / tokens as f64 * work.evaluated as f64;
         if config.data.is_none() {
             self.samples = time_of_samples(&trial);
         }
@@ -150,14 +150,14 @@ fn time_of_optimiser(trial: &mut Trainer) -> f64 {
 }
 
 /// Forward alone, on a batch of the validation part.
-fn time_of_batch(trial: &mut Trainer) -> f64 {
+fn time_of_batch(trial: &mut Trainer) -> Result<f64> {
     trial.config.eval_iters = 1;
     let times = (0..3).map(|_| {
         let begun = Instant::now();
-        trial.estimate_loss();
-        begun.elapsed().as_secs_f64()
+        trial.estimate_loss()?;
+        Ok(begun.elapsed().as_secs_f64())
     });
-    Range::of(times.collect()).likely
+    Ok(Range::of(times.collect::<Result<_>>()?).likely)
 }
 
 /// All texts of the end, from the time of their first few tokens.

@@ -15,6 +15,7 @@ pub mod early;
 
 use crate::model::{Activation, ModelConfig};
 use crate::train::config::TrainConfig;
+use crate::train::trainer::WHOLE;
 
 /// What is left to do of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +34,7 @@ impl Work {
         let of_each = eval_iters * batch_size * config.model.block_size;
         Work {
             updates: max_iters.saturating_sub(done),
-            evaluated: on_the_way * of_each + validation.saturating_sub(1),
+            evaluated: on_the_way * of_each + validation.min(WHOLE).saturating_sub(1),
         }
     }
 }

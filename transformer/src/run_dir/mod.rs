@@ -10,6 +10,7 @@
 //! | `trainer.json`            | step, random streams, data, configuration: see [`TrainerState`]          |
 //! | `optimizer.safetensors`   | the optimiser's moments                                                  |
 //! | `metrics.jsonl`           | one line of measurements after the other                                 |
+//! | `tokens-train.bin` …      | the ids of a text that is too large for the memory: see [`large`](crate::data::large) |
 //! | `generation_config.json` … | what an imported model brought along: see [`imported`] |
 //! | `.lock`                   | held by the process that trains here                                     |
 //!
@@ -81,6 +82,21 @@ impl RunDir {
     /// # Errors
     /// If it holds a run and may not be overwritten, another process trains in it, or it cannot be written.
     pub fn create(path: &Path, overwrite: bool) -> Result<Self> {
+        Self::vacant(path, overwrite)?;
+        fs::create_dir_all(path).map_err(|error| Error::io("make", path, &error))?;
+        let run = Self::locked(path)?;
+        for file in ALL {
+            remove(&run.file(file))?;
+        }
+        run.clear_unfinished()?;
+        Ok(run)
+    }
+
+    /// Checks that there is no run in a directory, or that it may be overwritten.
+    ///
+    /// # Errors
+    /// If there is one and it may not.
+    pub fn vacant(path: &Path, overwrite: bool) -> Result<()> {
         if !overwrite && let Some(file) = ALL.iter().find(|file| path.join(file).exists()) {
             let dir = path.display();
             return Err(Error::new(format!("this directory already holds a run: it has a {file}"))
@@ -90,13 +106,7 @@ impl RunDir {
                      --out_dir"
                 )));
         }
-        fs::create_dir_all(path).map_err(|error| Error::io("make", path, &error))?;
-        let run = Self::locked(path)?;
-        for file in ALL {
-            remove(&run.file(file))?;
-        }
-        run.clear_unfinished()?;
-        Ok(run)
+        Ok(())
     }
 
     /// Opens the directory of a run to read it: to sample, to evaluate.

@@ -56,9 +56,12 @@ struct Notes {
 
 impl<'a> Climb<'a> {
     /// Goes on from `scaling`, whose plan is kept in `directory`.
-    pub fn new(directory: &'a Path, source: &'a Source, threads: usize, scaling: Scaling) -> Self {
-        let (validation, look) = (source.validation(usize::MAX), source.validation(LOOK));
-        Climb { directory, source, threads, validation, look, scaling: Mutex::new(scaling) }
+    ///
+    /// # Errors
+    /// If the validation part cannot be read.
+    pub fn new(directory: &'a Path, source: &'a Source, threads: usize, scaling: Scaling) -> Result<Self> {
+        let (validation, look) = (source.validation(usize::MAX)?, source.validation(LOOK)?);
+        Ok(Climb { directory, source, threads, validation, look, scaling: Mutex::new(scaling) })
     }
 
     /// What is known so far.
@@ -127,7 +130,7 @@ impl<'a> Climb<'a> {
             parameters: trainer.model.numel(),
             tokens,
             flops: tokens as f64 * ladder::flops_per_token(job.rung, vocab_size, length.round() as usize),
-            loss: mean_loss(&trainer.model, self.validation.iter().cloned()),
+            loss: mean_loss(&trainer.model, self.validation.iter().cloned().map(Ok))?,
             curve: notes.curve.iter().map(|&(_, tokens, loss)| (tokens, loss)).collect(),
             seconds: before + begun.elapsed().as_secs_f64(),
         })
@@ -158,12 +161,12 @@ impl<'a> Climb<'a> {
 
     fn update(&self, job: &Job, course: &mut Course) -> Result<()> {
         let Course { trainer, tokens, notes } = course;
-        let batch = self.source.batch(job.seed, trainer.config.batch_size, trainer.step());
+        let batch = self.source.batch(job.seed, trainer.config.batch_size, trainer.step())?;
         *tokens += batch.targets() as u64;
         let place = |error: Error| error.at(format!("rung {}", job.rung));
         trainer.update(batch).map_err(place)?;
         if looks_at(trainer.step(), job.updates) {
-            let loss = mean_loss(&trainer.model, self.look.iter().cloned());
+            let loss = mean_loss(&trainer.model, self.look.iter().cloned().map(Ok))?;
             notes.curve.push((trainer.step(), *tokens, loss));
         }
         Ok(())
@@ -211,7 +214,7 @@ impl<'a> Climb<'a> {
 
     /// The tokens that a run will see: its batches are known before it begins.
     fn tokens(&self, job: &Job, rows: usize) -> (usize, u64) {
-        let targets = |i: usize| self.source.batch(job.seed, rows, i).targets() as u64;
+        let targets = |i: usize| self.source.targets(job.seed, rows, i) as u64;
         (job.updates, (0..job.updates).map(targets).sum())
     }
 
@@ -267,7 +270,7 @@ mod tests {
     #[test]
     fn a_run_that_was_killed_goes_on_from_its_checkpoint_to_the_same_bits() {
         let directory = tempfile::tempdir().unwrap();
-        let climb = Climb::new(directory.path(), &Source::Stories, 1, scaling());
+        let climb = Climb::new(directory.path(), &Source::Stories, 1, scaling()).unwrap();
         let whole = climb.run(&JOB).unwrap();
         let mut course = climb.begin(&JOB).unwrap();
         for kept in [3, 5] {
@@ -285,7 +288,7 @@ mod tests {
     #[test]
     fn a_checkpoint_that_a_kill_cut_in_two_is_still_whole() {
         let directory = tempfile::tempdir().unwrap();
-        let climb = Climb::new(directory.path(), &Source::Stories, 1, scaling());
+        let climb = Climb::new(directory.path(), &Source::Stories, 1, scaling()).unwrap();
         let mut course = climb.begin(&JOB).unwrap();
         climb.update(&JOB, &mut course).unwrap();
         climb.keep(&JOB, &mut course).unwrap();
@@ -301,7 +304,7 @@ mod tests {
     #[test]
     fn a_checkpoint_of_another_run_is_refused() {
         let directory = tempfile::tempdir().unwrap();
-        let climb = Climb::new(directory.path(), &Source::Stories, 1, scaling());
+        let climb = Climb::new(directory.path(), &Source::Stories, 1, scaling()).unwrap();
         let mut course = climb.begin(&JOB).unwrap();
         climb.update(&JOB, &mut course).unwrap();
         climb.keep(&JOB, &mut course).unwrap();

@@ -44,10 +44,10 @@ impl Measured {
         let of = |rung: usize| {
             let model = ladder::model(rung, plan.vocab_size, source.context());
             let mut trainer = StreamTrainer::new(ladder::recipe(model, plan.rows, 100, 0))?;
-            trainer.update(source.batch(0, plan.rows, 0))?; // the first one asks for the memory
+            trainer.update(source.batch(0, plan.rows, 0)?)?; // the first one asks for the memory
             let (begun, mut updates) = (Instant::now(), 0);
             while updates < 3 || begun.elapsed().as_secs_f64() < 0.25 {
-                trainer.update(source.batch(0, plan.rows, updates + 1))?;
+                trainer.update(source.batch(0, plan.rows, updates + 1)?)?;
                 updates += 1;
             }
             Ok((rung, begun.elapsed().as_secs_f64() / updates as f64))

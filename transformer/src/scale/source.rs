@@ -60,14 +60,12 @@ impl Source {
     }
 
     /// Batch number `i` of the run of a seed.
-    pub fn batch(&self, seed: u64, rows: usize, i: usize) -> Batch {
+    ///
+    /// # Errors
+    /// If the text's ids are in a file that can no longer be read.
+    pub fn batch(&self, seed: u64, rows: usize, i: usize) -> Result<Batch> {
         match self {
-            Source::Stories => {
-                let mut random = generator(seed, Purpose::Batches);
-                seek(&mut random, Position { words: (i as u64) << 16 });
-                let stories = (0..rows).filter_map(|_| Stories::new(random.next_u64()).next());
-                side_by_side(&stories.collect::<Vec<_>>())
-            }
+            Source::Stories => Ok(told(seed, rows, i)),
             Source::Text(dataset) => {
                 let mut batches = Batches::new(seed, Purpose::Batches, rows, self.context());
                 batches.seek(Position { words: (2 * rows * i) as u64 }); // two words a window
@@ -76,15 +74,28 @@ impl Source {
         }
     }
 
+    /// The targets of that batch.
+    pub fn targets(&self, seed: u64, rows: usize, i: usize) -> usize {
+        match self {
+            Source::Stories => told(seed, rows, i).targets(),
+            Source::Text(_) => rows * self.context(),
+        }
+    }
+
     /// The validation part, or its first `tokens`, in batches: the same ones for every model.
-    pub fn validation(&self, tokens: usize) -> Vec<Batch> {
+    ///
+    /// # Errors
+    /// If the text's ids are in a file that can no longer be read.
+    pub fn validation(&self, tokens: usize) -> Result<Vec<Batch>> {
         let mut batches: Vec<Batch> = match self {
             Source::Stories => {
                 let text = text(VALIDATION_SEED, VALIDATION);
                 let stories: Vec<String> = text.split_terminator(SEPARATOR).map(str::to_owned).collect();
                 stories.chunks(16).map(side_by_side).collect()
             }
-            Source::Text(dataset) => in_order(&dataset.validation, 16, self.context()).take(40).collect(),
+            Source::Text(dataset) => {
+                in_order(&dataset.validation, 16, self.context()).take(40).collect::<Result<_>>()?
+            }
         };
         let mut seen = 0;
         batches.retain(|batch| {
@@ -92,8 +103,16 @@ impl Source {
             seen += batch.targets();
             wanted
         });
-        batches
+        Ok(batches)
     }
+}
+
+/// Batch number `i` of stories.
+fn told(seed: u64, rows: usize, i: usize) -> Batch {
+    let mut random = generator(seed, Purpose::Batches);
+    seek(&mut random, Position { words: (i as u64) << 16 });
+    let stories = (0..rows).filter_map(|_| Stories::new(random.next_u64()).next());
+    side_by_side(&stories.collect::<Vec<_>>())
 }
 
 /// Stories as rows: from the end of the one before to the end of its own separator. `[rows, longest]`
@@ -131,7 +150,7 @@ mod tests {
 
     #[test]
     fn every_character_of_the_validation_part_is_a_target_once_so_that_the_floor_is_exactly_its_own() {
-        let batches = Source::Stories.validation(usize::MAX);
+        let batches = Source::Stories.validation(usize::MAX).unwrap();
         let mut told = Vec::new();
         for batch in &batches {
             assert!(batch.length <= Source::Stories.context());
@@ -146,7 +165,7 @@ mod tests {
 
     #[test]
     fn every_row_begins_with_the_end_of_a_story_and_y_is_x_moved_by_one() {
-        let batch = Source::Stories.batch(1, 6, 0);
+        let batch = Source::Stories.batch(1, 6, 0).unwrap();
         assert_eq!(batch.rows, 6);
         for (x, y) in batch.x.chunks(batch.length).zip(batch.y.chunks(batch.length)) {
             let counted = y.iter().take_while(|&&token| token != IGNORE).count();
@@ -159,11 +178,11 @@ mod tests {
 
     #[test]
     fn a_batch_is_found_by_its_number_and_none_comes_twice() {
-        let first: Vec<Batch> = (0..50).map(|i| Source::Stories.batch(1, 4, i)).collect();
-        assert_eq!(Source::Stories.batch(1, 4, 31), first[31]);
+        let first: Vec<Batch> = (0..50).map(|i| Source::Stories.batch(1, 4, i).unwrap()).collect();
+        assert_eq!(Source::Stories.batch(1, 4, 31).unwrap(), first[31]);
         for (i, a) in first.iter().enumerate() {
             assert!(first[..i].iter().all(|b| a.x != b.x), "batch {i} was there before");
         }
-        assert_ne!(Source::Stories.batch(2, 4, 0), first[0]);
+        assert_ne!(Source::Stories.batch(2, 4, 0).unwrap(), first[0]);
     }
 }

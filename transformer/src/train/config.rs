@@ -1,6 +1,6 @@
 //! Everything a training run is told, under nanoGPT's names and with nanoGPT's defaults.
 
-use crate::data::tokenizer::TokenizerKind;
+use crate::data::tokenizer::Choice;
 use crate::error::{Error, Result};
 use crate::model::ModelConfig;
 use serde::{Deserialize, Serialize};
@@ -11,10 +11,11 @@ use std::path::PathBuf;
 pub struct TrainConfig {
     /// The shape of the model; its `vocab_size` comes from the tokenizer.
     pub model: ModelConfig,
-    /// The file of text to train on; none is the embedded corpus `stories`.
+    /// The text to train on, or the files of ids (see [`Corpus`](crate::data::corpus::Corpus)); none is the embedded
+    /// corpus `stories`.
     pub data: Option<PathBuf>,
     /// What turns the text into tokens.
-    pub tokenizer: TokenizerKind,
+    pub tokenizer: Choice,
     /// The windows in a batch.
     pub batch_size: usize,
     /// The batches whose gradients are averaged for one update.
@@ -55,7 +56,7 @@ impl Default for TrainConfig {
         TrainConfig {
             model: ModelConfig::default(),
             data: None,
-            tokenizer: TokenizerKind::Char,
+            tokenizer: Choice::default(),
             batch_size: 12,
             gradient_accumulation_steps: 40,
             max_iters: 600_000,

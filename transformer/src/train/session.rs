@@ -90,20 +90,21 @@ impl Session {
             let (last, asked) = (step == config.max_iters, ranks.any(stop.load(Ordering::Relaxed)));
             let evaluated = last || step.is_multiple_of(config.eval_interval);
             let written = evaluated || step.is_multiple_of(config.log_interval) || step == 1;
-            let line = written.then(|| {
+            let line = written.then(|| -> Result<Measurement> {
                 let (start, from) = since;
                 let tokens = (step - from) * config.tokens_per_update();
                 let tokens_per_second = tokens as f64 / start.elapsed().as_secs_f64();
                 let val_loss = match (last, evaluated) {
-                    (true, _) => Some(self.trainer.whole_loss()),
-                    (_, true) => Some(self.trainer.estimate_loss()),
+                    (true, _) => Some(self.trainer.whole_loss()?),
+                    (_, true) => Some(self.trainer.estimate_loss()?),
                     _ => None,
                 };
                 since = (Instant::now(), step);
                 let Update { loss: train_loss, lr, grad_norm } = update;
                 let floor = self.trainer.dataset.floor;
-                Measurement { step, train_loss, val_loss, lr, grad_norm, tokens_per_second, floor }
+                Ok(Measurement { step, train_loss, val_loss, lr, grad_norm, tokens_per_second, floor })
             });
+            let line = line.transpose()?;
             if ranks.size() > 1 && (evaluated || asked) {
                 ranks
                     .same(fingerprint(&self.trainer.model), "weights")
@@ -123,6 +124,9 @@ impl Session {
 
     /// Names the run and its last checkpoint, where an error has ended the training.
     fn intact(&self, error: Error) -> Error {
+        if error.file().is_some() {
+            return error; // of the data: its way out is another one
+        }
         let Some(Disk { run, .. }) = &self.disk else { return error };
         let saved = run.trainer_state().map_or(0, |state| state.step);
         error.in_file(run.path()).way_out(format!(

@@ -16,6 +16,9 @@ use crate::random::{Position, Purpose, generator, seek};
 use autograd::{Tape, Tensor};
 use std::rc::Rc;
 
+/// How many tokens the last loss of a run is measured on at most: all of a text that is held in memory.
+pub const WHOLE: usize = 1 << 21;
+
 /// Trains one model on one text.
 pub struct Trainer {
     /// What the run was told.
@@ -80,7 +83,8 @@ impl Trainer {
     /// If the loss or the gradient is not finite; the model is then as it was before.
     pub fn update(&mut self) -> Result<Update> {
         let number = self.config.gradient_accumulation_steps;
-        let batches: Vec<Batch> = (0..number).map(|_| self.batches.draw(&self.dataset.train)).collect();
+        let drawn = (0..number).map(|_| self.batches.draw(&self.dataset.train));
+        let batches: Vec<Batch> = self.ranks.agree(drawn.collect())?;
         let pass = |i: usize| self.training_pass(self.step * number + i);
         let failed = |error: Error| error.at(format!("update {}", self.step + 1));
         let found = self.ranks.gradient(&self.model, &batches, pass).map_err(failed)?;
@@ -101,35 +105,49 @@ impl Trainer {
     }
 
     /// The loss on `eval_iters` batches of the validation part, the same ones every time, in nats per token.
-    pub fn estimate_loss(&self) -> f64 {
+    ///
+    /// # Errors
+    /// If its ids are in a file that can no longer be read.
+    pub fn estimate_loss(&self) -> Result<f64> {
         let TrainConfig { seed, batch_size, eval_iters, .. } = self.config;
         let mut batches = Batches::new(seed, Purpose::Evaluation, batch_size, self.config.model.block_size);
         let drawn = (0..eval_iters).map(|_| batches.draw(&self.dataset.validation));
         self.ranks.mean_loss(&self.model, drawn)
     }
 
-    /// The loss on the whole validation part, in nats per token.
-    pub fn whole_loss(&self) -> f64 {
+    /// The loss on the whole validation part, in nats per token; of one that is longer, on the first [`WHOLE`] tokens.
+    ///
+    /// # Errors
+    /// If its ids are in a file that can no longer be read.
+    pub fn whole_loss(&self) -> Result<f64> {
         let TrainConfig { batch_size, .. } = self.config;
-        let all = in_order(&self.dataset.validation, batch_size, self.config.model.block_size);
-        self.ranks.mean_loss(&self.model, all)
+        let block_size = self.config.model.block_size;
+        let batches = in_order(&self.dataset.validation, batch_size, block_size);
+        self.ranks.mean_loss(&self.model, batches.take(WHOLE.div_ceil(batch_size * block_size)))
     }
 }
 
 /// The mean of −ln p(next token) over all targets of some batches, without dropout.
-pub fn mean_loss(model: &Gpt<Tensor<f32>>, batches: impl Iterator<Item = Batch>) -> f64 {
-    let (sum, targets) = total_loss(model, batches);
-    sum / targets as f64
+///
+/// # Errors
+/// That of the first batch that is one.
+pub fn mean_loss(model: &Gpt<Tensor<f32>>, batches: impl Iterator<Item = Result<Batch>>) -> Result<f64> {
+    let (sum, targets) = total_loss(model, batches)?;
+    Ok(sum / targets as f64)
 }
 
 /// The sum of −ln p(next token) over all targets, and their number.
-pub(super) fn total_loss(model: &Gpt<Tensor<f32>>, batches: impl Iterator<Item = Batch>) -> (f64, usize) {
+pub(super) fn total_loss(
+    model: &Gpt<Tensor<f32>>,
+    batches: impl Iterator<Item = Result<Batch>>,
+) -> Result<(f64, usize)> {
     let (mut sum, mut targets) = (0.0, 0);
     for batch in batches {
+        let batch = batch?;
         let tape = Tape::new();
         let loss = tape.no_grad(|| model.on(&tape).loss(&batch, &Pass::evaluation()));
         sum += f64::from(loss.value().item()) * batch.targets() as f64;
         targets += batch.targets();
     }
-    (sum, targets)
+    Ok((sum, targets))
 }

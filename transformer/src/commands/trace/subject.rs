@@ -1,6 +1,6 @@
 //! Which model and which text are traced.
 
-use super::super::text::text_of;
+use super::super::text::corpus_of;
 use crate::check;
 use crate::data::tokenizer::Tokenizer;
 use crate::error::{Error, Result};
@@ -51,8 +51,8 @@ fn of_run(path: &Path, text: Option<String>, fits: &Fits) -> Result<Subject> {
     let text = match text {
         Some(text) => text,
         None => {
-            let own = text_of(&config).map_err(|error| error.way_out("give a text with --text"))?;
-            beginning(own.validation())
+            let own = corpus_of(&config).map_err(|error| error.way_out("give a text with --text"))?;
+            own.beginning(CHARACTERS, &tokenizer)?
         }
     };
     Ok(Subject {
@@ -73,13 +73,13 @@ fn of_run(path: &Path, text: Option<String>, fits: &Fits) -> Result<Subject> {
 
 fn of_preset(preset: Preset, text: Option<String>, fits: &Fits) -> Result<Subject> {
     let mut config = preset.config();
-    let corpus = text_of(&config)?;
-    let tokenizer = Tokenizer::for_text(config.tokenizer, corpus.content());
+    let corpus = corpus_of(&config)?;
+    let tokenizer = corpus.tokenizer(&config.tokenizer)?;
     config.model.vocab_size = tokenizer.vocab_size();
     fits(&config.model, places(&tokenizer, text.as_deref(), &config.model))?;
     let model: Gpt<Tensor<f64>> = Gpt::init(&config.model, config.seed).map(&mut rounded);
     let moments = Moments::zeros(model.parameters().into_iter().map(|(_, parameter)| parameter));
-    let text = text.unwrap_or_else(|| beginning(corpus.validation()));
+    let text = text.map_or_else(|| corpus.beginning(CHARACTERS, &tokenizer), Ok)?;
     let source = format!("preset {}", preset.name());
     Ok(Subject { source, model, moments, config, tokenizer, text, path: check::Path::Textbook, plant: None })
 }
@@ -93,10 +93,6 @@ fn places(tokenizer: &Tokenizer, text: Option<&str>, config: &ModelConfig) -> us
 /// Training begins at f32, so a trace does.
 fn rounded(_: &str, parameter: &Tensor<f32>) -> Tensor<f64> {
     parameter.cast()
-}
-
-fn beginning(text: &str) -> String {
-    text.chars().take(CHARACTERS).collect()
 }
 
 /// The text of a flag: itself, or the content of the file that `FILE:path` names.

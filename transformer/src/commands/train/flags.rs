@@ -2,7 +2,7 @@
 
 use super::design::DesignFlags;
 use crate::cli::{count, number, seed, size, truth};
-use crate::data::tokenizer::TokenizerKind;
+use crate::data::tokenizer::Choice;
 use crate::train::config::TrainConfig;
 use crate::train::presets::Preset;
 use clap::Args;
@@ -12,7 +12,9 @@ const EXAMPLES: &str = "\
 Examples:
   transformer train                                    the demo: under a minute on two cores
   transformer train --preset char --data input.txt     nanoGPT's character model
-  transformer train --data korean.txt --tokenizer byte any language in 256 tokens
+  transformer train --data korean.txt --tokenizer jamo Hangul in 67 letters; byte: any language in 256 tokens
+  transformer train --data input.txt --tokenizer bpe:512 pieces of words (built with --features tokenizers)
+  transformer train --data data/shakespeare            a directory with nanoGPT's train.bin and val.bin
   transformer train --preset baby --n_layer 4 --max_iters 1000 --out_dir runs/mine
   transformer train --resume --out_dir runs/mine       go on where it stopped
   transformer train --config runs/mine/config.toml --out_dir runs/again
@@ -30,12 +32,12 @@ pub struct Flags {
     /// A size of model, with the recipe that trains it
     #[arg(long, value_enum)]
     pub preset: Option<Preset>,
-    /// The text to train on, in UTF-8 [default: the embedded corpus `stories`]
-    #[arg(long, value_name = "FILE")]
+    /// A text in UTF-8, a train.bin, or a directory with train.bin and val.bin [default: the embedded corpus `stories`]
+    #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
-    /// What turns the text into tokens [default: char]
-    #[arg(long, value_enum)]
-    pub tokenizer: Option<TokenizerKind>,
+    /// char, byte, jamo (Hangul by letters), bpe:N (pairs learned from the text), or a tokenizer.json [default: char]
+    #[arg(long, value_name = "T")]
+    pub tokenizer: Option<Choice>,
     /// The directory of the run [default: runs/PRESET]
     #[arg(long, value_name = "DIR")]
     pub out_dir: Option<PathBuf>,

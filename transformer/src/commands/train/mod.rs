@@ -9,10 +9,12 @@ pub use flags::Flags;
 
 use super::plan::{range, seconds};
 use super::screen::{Screen, clock, thousands};
-use super::text::text_of;
+use super::text::corpus_of;
 use super::{program, use_threads};
 use crate::bench::peak_rss_mib;
+use crate::data::corpus::Corpus;
 use crate::data::dataset::Dataset;
+use crate::data::large::{self, Keep};
 use crate::data::stories::SEPARATOR;
 use crate::data::stories::probes::Probes;
 use crate::data::tokenizer::Tokenizer;
@@ -26,7 +28,7 @@ use crate::sample::{Sampling, generate};
 use crate::train::config::TrainConfig;
 use crate::train::ranks::{self, Ranks};
 use crate::train::session::{End, Session};
-use crate::train::trainer::Trainer;
+use crate::train::trainer::{Trainer, WHOLE};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -66,7 +68,7 @@ pub fn run(flags: &Flags) -> Result<()> {
         Ok(())
     })?;
     if end == End::Done && val_loss.is_none() {
-        val_loss = Some(session.trainer.whole_loss()); // nothing was left to train
+        val_loss = Some(session.trainer.whole_loss()?); // nothing was left to train
     }
     if !ranks.is_first() {
         return Ok(());
@@ -74,7 +76,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     screen.finish();
     match end {
         End::Done => {
-            conclude(&session, val_loss, &tokenizer);
+            conclude(&session, val_loss, &tokenizer)?;
             early.forecast().iter().for_each(|forecast| compare(forecast, begun.elapsed()));
             say_where(&session, &out_dir, begun);
         }
@@ -88,7 +90,7 @@ pub fn run(flags: &Flags) -> Result<()> {
 }
 
 fn begin(flags: &Flags, out_dir: &Path, ranks: &Rc<dyn Ranks>) -> Result<(Session, Tokenizer)> {
-    let (trainer, tokenizer) = ranks.agree(fresh(flags, ranks))?;
+    let (trainer, tokenizer) = ranks.agree(fresh(flags, out_dir, ranks))?;
     let session = match ranks.is_first() {
         true => directory(flags, out_dir, trainer, &tokenizer),
         false => Ok(Session::silent(trainer, None)),
@@ -97,24 +99,29 @@ fn begin(flags: &Flags, out_dir: &Path, ranks: &Rc<dyn Ranks>) -> Result<(Sessio
 }
 
 /// A trainer that has not been trained yet, and its tokenizer.
-fn fresh(flags: &Flags, ranks: &Rc<dyn Ranks>) -> Result<(Trainer, Tokenizer)> {
-    let (config, dataset, tokenizer) = prepare(flags)?;
+fn fresh(flags: &Flags, out_dir: &Path, ranks: &Rc<dyn Ranks>) -> Result<(Trainer, Tokenizer)> {
+    let keep = if ranks.is_first() { Keep::In(out_dir) } else { Keep::Nowhere };
+    let (config, dataset, tokenizer) = prepare(flags, keep)?;
     Ok((Trainer::new(config, dataset)?.among(Rc::clone(ranks))?, tokenizer))
 }
 
 /// What a new run is told, and its data.
-pub(super) fn prepare(flags: &Flags) -> Result<(TrainConfig, Dataset, Tokenizer)> {
+pub(super) fn prepare(flags: &Flags, keep: Keep) -> Result<(TrainConfig, Dataset, Tokenizer)> {
     let mut config = flags.apply_to(flags.preset.unwrap_or_default().config());
     config.validate()?;
-    let text = text_of(&config)?;
-    let tokenizer = Tokenizer::for_text(config.tokenizer, text.content());
+    let corpus = corpus_of(&config)?;
+    let tokenizer = corpus.tokenizer(&config.tokenizer)?;
     config.model.vocab_size = tokenizer.vocab_size();
-    let dataset = Dataset::new(&text, &tokenizer, config.model.block_size)?;
+    if let (Corpus::Large(_), Keep::In(out_dir)) = (&corpus, keep) {
+        RunDir::vacant(out_dir, flags.overwrite)?; // before anything is written there
+    }
+    let dataset = corpus.dataset(&tokenizer, config.model.block_size, keep)?;
     Ok((config, dataset, tokenizer))
 }
 
 fn directory(flags: &Flags, out_dir: &Path, trainer: Trainer, tokenizer: &Tokenizer) -> Result<Session> {
     let run = RunDir::create(out_dir, flags.overwrite)?;
+    large::clear(out_dir, &trainer.dataset)?;
     run.write_description(&trainer.config.model, tokenizer)?;
     run.write_settings(&trainer.config)?;
     Session::begin(trainer, run)
@@ -134,9 +141,10 @@ fn restore(
     ranks: &Rc<dyn Ranks>,
 ) -> Result<(Session, Tokenizer)> {
     let (model, tokenizer) = run.description()?;
-    let mut config = flags.apply_to(run.trainer_state()?.config);
+    let begun_with = run.trainer_state()?.config;
+    let mut config = flags.apply_to(begun_with.clone());
     config.model.vocab_size = tokenizer.vocab_size();
-    if config.tokenizer != tokenizer.kind() {
+    if config.tokenizer != begun_with.tokenizer {
         return Err(Error::new("the run has another tokenizer")
             .at("--tokenizer")
             .way_out("leave the flag out, or start a new run in another --out_dir"));
@@ -147,7 +155,8 @@ fn restore(
             .in_file(out_dir.join("config.json"))
             .way_out("leave out the flags of the model, or start a new run in another --out_dir"));
     }
-    let dataset = Dataset::new(&text_of(&config)?, &tokenizer, config.model.block_size)?;
+    let keep = if ranks.is_first() { Keep::In(out_dir) } else { Keep::Of(out_dir) };
+    let dataset = corpus_of(&config)?.dataset(&tokenizer, config.model.block_size, keep)?;
     let (trainer, state) = Trainer::restore(&run, config, dataset)?;
     let trainer = trainer.among(Rc::clone(ranks))?;
     if !ranks.is_first() {
@@ -231,14 +240,15 @@ fn samples(
 }
 
 /// What was reached, and what was learnt.
-fn conclude(session: &Session, val_loss: Option<f64>, tokenizer: &Tokenizer) {
+fn conclude(session: &Session, val_loss: Option<f64>, tokenizer: &Tokenizer) -> Result<()> {
     let (trainer, config) = (&session.trainer, &session.trainer.config);
-    let loss = val_loss.unwrap_or_else(|| trainer.whole_loss());
+    let loss = val_loss.map_or_else(|| trainer.whole_loss(), Ok)?;
     let unit = tokenizer.unit();
-    println!(
-        "validation loss {loss:.4} nats a {unit}, on all {} of the validation part",
-        trainer.dataset.validation.len()
-    );
+    let part = match trainer.dataset.validation.len() {
+        all if all <= WHOLE => format!("all {all}"),
+        all => format!("the first {} of the {all}", thousands(WHOLE as f64)),
+    };
+    println!("validation loss {loss:.4} nats a {unit}, on {part} of the validation part");
     if let Some(floor) = trainer.dataset.floor {
         println!("the floor is {floor:.4}, the entropy of the text: {:.4} above it", loss - floor);
     }
@@ -253,6 +263,7 @@ fn conclude(session: &Session, val_loss: Option<f64>, tokenizer: &Tokenizer) {
         );
         println!("\nof {SAMPLES} samples:\n{probes}");
     }
+    Ok(())
 }
 
 /// What the first updates have said of the whole run, and what it was.

@@ -5,18 +5,24 @@
 //!   joins them without spaces. An unknown character is an error there as it is here, for `<unk>` has no id.
 //! - Bytes: a `BPE` model without merges over GPT-2's 256 stand-in characters. GPT-2 writes each byte as a printable
 //!   character: the 188 printable ones of Latin-1 stand for themselves, the other 68 get U+0100, U+0101, … in order.
+//! - Jamo: as characters, with the normalizer `NFD`. There is no decoder that composes them again: in Python,
+//!   `unicodedata.normalize("NFC", text)` does.
+//! - Everything else is read by the crate `tokenizers`, with the feature of that name.
 //!
 //! Reference: A. Radford et al., "Language Models are Unsupervised Multitask Learners", 2019, §2.2;
 //! the format is described at <https://huggingface.co/docs/tokenizers>.
 
-use super::{Characters, Tokenizer};
+use super::{Characters, Subword, Tokenizer};
 use crate::error::{Error, Result};
 use crate::files;
 use serde_json::{Map, Value, json};
+use std::fs;
 use std::path::Path;
 
 /// What a reader of an unreadable `tokenizer.json` can do.
 const WAY_OUT: &str = "use the tokenizer.json that `train` wrote into the run directory";
+/// The longest `tokenizer.json` that is read, in bytes. Those of the largest vocabularies have 35 MB.
+const LONGEST: u64 = 1 << 28;
 
 impl Tokenizer {
     /// Saves the tokenizer at `path`, atomically.
@@ -27,19 +33,36 @@ impl Tokenizer {
         files::write_json(path, &self.to_json())
     }
 
-    /// Reads a tokenizer that [`save`](Self::save) wrote.
+    /// Reads a tokenizer: one that [`save`](Self::save) wrote, or with the feature `tokenizers` any of Hugging Face's.
     ///
     /// # Errors
     /// If the file cannot be read, is not JSON, or holds a tokenizer of another kind; the message names the field.
     pub fn load(path: &Path) -> Result<Self> {
+        let size = fs::metadata(path).map_or(0, |metadata| metadata.len());
+        if size > LONGEST {
+            let what = format!("{size} bytes are no tokenizer: the longest have {LONGEST}");
+            return Err(Error::new(what).in_file(path).way_out(WAY_OUT));
+        }
         let value: Value = files::read_json(path, WAY_OUT)?;
-        Self::from_json(&value).map_err(|error| error.in_file(path).way_out(WAY_OUT))
+        let own = match Self::from_json(&value) {
+            Ok(tokenizer) => return Ok(tokenizer),
+            Err(error) => error,
+        };
+        let theirs = Subword::from_json(&value).map(|subword| Tokenizer::Subword(Box::new(subword)));
+        theirs.map_err(|error| match cfg!(feature = "tokenizers") {
+            true => error.in_file(path).way_out(WAY_OUT),
+            false => own.in_file(path).way_out(format!(
+                "{WAY_OUT}; to read any tokenizer of Hugging Face's, build this program with a feature: \
+                 cargo run --release --features tokenizers -- …"
+            )),
+        })
     }
 
     /// The tokenizer as the content of a `tokenizer.json`.
     pub fn to_json(&self) -> Value {
         let (model, pre_tokenizer, decoder) = match self {
-            Tokenizer::Characters(characters) => (
+            Tokenizer::Subword(subword) => return subword.to_json(),
+            Tokenizer::Characters(characters) | Tokenizer::Jamo(characters) => (
                 json!({ "type": "WordLevel", "vocab": vocabulary(characters.iter()), "unk_token": "<unk>" }),
                 json!({ "type": "Split", "pattern": { "Regex": "[\\s\\S]" }, "behavior": "Isolated", "invert": false }),
                 json!({ "type": "Fuse" }),
@@ -54,8 +77,12 @@ impl Tokenizer {
                 byte_level(),
             ),
         };
+        let normalizer = match self {
+            Tokenizer::Jamo(_) => json!({ "type": "NFD" }),
+            _ => Value::Null,
+        };
         json!({
-            "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+            "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": normalizer,
             "pre_tokenizer": pre_tokenizer, "post_processor": null, "decoder": decoder, "model": model,
         })
     }
@@ -63,23 +90,41 @@ impl Tokenizer {
     /// Reads the content of a `tokenizer.json`.
     ///
     /// # Errors
-    /// If it is not a tokenizer of single characters or bytes; the message names the field.
+    /// If it is not one of the built-in tokenizers, of single characters or bytes; the message names the field.
     pub fn from_json(value: &Value) -> Result<Self> {
         let model = &value["model"];
-        let by_id = characters_by_id(&model["vocab"])?;
+        let normalizer = match &value["normalizer"] {
+            Value::Null => None,
+            normalizer => Some(text(normalizer, "normalizer.type", "type")?),
+        };
+        if value["added_tokens"].as_array().is_some_and(|tokens| !tokens.is_empty()) {
+            return Err(Error::new("a tokenizer with added tokens is none of those that are built in")
+                .at("field added_tokens"));
+        }
         match text(model, "model.type", "type")? {
             "WordLevel" => {
                 expect(&value["pre_tokenizer"], "pre_tokenizer.type", "type", "Split")?;
-                Ok(Tokenizer::Characters(Characters::in_order(by_id)))
+                let characters = Characters::in_order(characters_by_id(&model["vocab"])?);
+                match normalizer {
+                    None => Ok(Tokenizer::Characters(characters)),
+                    Some("NFD") => Ok(Tokenizer::Jamo(characters)),
+                    Some(other) => {
+                        Err(Error::new(format!("the normalizer {other:?} cannot be read; NFD can"))
+                            .at("field normalizer.type"))
+                    }
+                }
             }
             "BPE" => {
                 expect(&value["pre_tokenizer"], "pre_tokenizer.type", "type", "ByteLevel")?;
                 if model["merges"].as_array().is_some_and(|merges| !merges.is_empty()) {
-                    return Err(
-                        Error::new("a tokenizer with merges cannot be read yet").at("field model.merges")
-                    );
+                    let message = "a tokenizer with merges is none of those that are built in";
+                    return Err(Error::new(message).at("field model.merges"));
                 }
-                if by_id != byte_characters() {
+                if let Some(other) = normalizer {
+                    return Err(Error::new(format!("the normalizer {other:?} cannot be read here"))
+                        .at("field normalizer.type"));
+                }
+                if characters_by_id(&model["vocab"])? != byte_characters() {
                     let message = "these are not the 256 bytes in order, as GPT-2 writes them";
                     return Err(Error::new(message).at("field model.vocab"));
                 }
@@ -98,7 +143,7 @@ fn byte_level() -> Value {
 }
 
 /// GPT-2's printable stand-in for each byte, in the order of the bytes.
-fn byte_characters() -> Vec<char> {
+pub(super) fn byte_characters() -> Vec<char> {
     let mut next = 0x100..;
     (0..=255u8)
         .map(|byte| match byte {
@@ -163,7 +208,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_saved_tokenizer_is_read_back_as_it_was(text in any::<String>()) {
-            for kind in [TokenizerKind::Char, TokenizerKind::Byte] {
+            for kind in [TokenizerKind::Char, TokenizerKind::Byte, TokenizerKind::Jamo] {
                 let tokenizer = Tokenizer::for_text(kind, &text);
                 let written = tokenizer.to_json().to_string();
                 let read = Tokenizer::from_json(&serde_json::from_str(&written).unwrap());

@@ -1,15 +1,26 @@
 //! Text becomes whole numbers and comes back: `encode` and `decode`.
 //!
 //! A tokenizer is a bijection between texts and sequences of ids in `0..vocab_size` (for bytes: onto the sequences
-//! that are valid UTF-8). Two are built in: one id per Unicode character of the training text, and one per byte.
-//! Both are saved as `tokenizer.json` in the format of Hugging Face's `tokenizers` (see [`json`]).
+//! that are valid UTF-8; for jamo: between texts in NFC and decomposed ones). Three are built in: one id per Unicode
+//! character of the training text, one per byte, and one per letter of a [decomposed](jamo) text. With the feature
+//! `tokenizers` there are byte-pair encoding and any other tokenizer of Hugging Face.
+//! All are saved as `tokenizer.json` in the format of Hugging Face's `tokenizers` (see [`json`]).
 
 mod characters;
+mod choice;
+mod jamo;
 pub mod json;
 mod stream;
+#[cfg(feature = "tokenizers")]
+mod subword;
+#[cfg(not(feature = "tokenizers"))]
+#[path = "subword_missing.rs"]
+mod subword;
 
 pub use characters::Characters;
+pub use choice::{BPE, Choice};
 pub use stream::TextStream;
+pub use subword::Subword;
 
 use crate::error::Result;
 
@@ -20,19 +31,22 @@ pub enum Tokenizer {
     Characters(Characters),
     /// One id for each of the 256 bytes; every text in UTF-8 can be written in them.
     Bytes,
+    /// One id for each different character of the decomposed training text: Hangul by jamo.
+    Jamo(Characters),
+    /// Pieces of words, by the crate `tokenizers`.
+    Subword(Box<Subword>),
 }
 
-/// Which tokenizer to make for a text: the values of `--tokenizer`.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum,
-)]
-#[serde(rename_all = "lowercase")]
+/// The tokenizers that are built in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum TokenizerKind {
     /// One id for each different character of the text.
     #[default]
     Char,
     /// One id for each byte.
     Byte,
+    /// One id for each letter of the decomposed text: Hangul by jamo.
+    Jamo,
 }
 
 impl Tokenizer {
@@ -41,30 +55,46 @@ impl Tokenizer {
         match kind {
             TokenizerKind::Char => Tokenizer::Characters(Characters::of(text.chars())),
             TokenizerKind::Byte => Tokenizer::Bytes,
+            TokenizerKind::Jamo => Tokenizer::Jamo(Characters::of(jamo::decompose(text.chars()))),
         }
     }
 
-    /// Which kind it is.
-    pub fn kind(&self) -> TokenizerKind {
-        match self {
-            Tokenizer::Characters(_) => TokenizerKind::Char,
-            Tokenizer::Bytes => TokenizerKind::Byte,
+    /// Makes the tokenizer of the given kind for a text with these characters.
+    pub fn for_characters(kind: TokenizerKind, characters: &[char]) -> Self {
+        // Each decomposed by itself: together an accent would change places with the next one.
+        let decomposed =
+            || characters.iter().flat_map(|&character| jamo::decompose(std::iter::once(character)));
+        match kind {
+            TokenizerKind::Char => Tokenizer::Characters(Characters::of(characters.iter().copied())),
+            TokenizerKind::Byte => Tokenizer::Bytes,
+            TokenizerKind::Jamo => Tokenizer::Jamo(Characters::of(decomposed())),
         }
+    }
+
+    /// Learns byte-pair encoding with `n` tokens from the pieces of a text; fewer, if it has not so many pairs.
+    ///
+    /// # Errors
+    /// That of the first piece that is one; or if this program was built without the feature `tokenizers`.
+    pub fn train(n: usize, text: impl Iterator<Item = Result<String>> + Send) -> Result<Self> {
+        Subword::train(n, text).map(|subword| Tokenizer::Subword(Box::new(subword)))
     }
 
     /// The number of different ids: each id is below it.
     pub fn vocab_size(&self) -> usize {
         match self {
-            Tokenizer::Characters(characters) => characters.len(),
+            Tokenizer::Characters(characters) | Tokenizer::Jamo(characters) => characters.len(),
             Tokenizer::Bytes => 256,
+            Tokenizer::Subword(subword) => subword.vocab_size(),
         }
     }
 
-    /// What one token is called: `"character"` or `"byte"`.
+    /// What one token is called: `"character"`, `"byte"`, `"letter"` or `"token"`.
     pub fn unit(&self) -> &'static str {
         match self {
             Tokenizer::Characters(_) => "character",
             Tokenizer::Bytes => "byte",
+            Tokenizer::Jamo(_) => "letter",
+            Tokenizer::Subword(_) => "token",
         }
     }
 
@@ -76,6 +106,8 @@ impl Tokenizer {
         match self {
             Tokenizer::Characters(characters) => characters.encode(text),
             Tokenizer::Bytes => Ok(text.bytes().map(usize::from).collect()),
+            Tokenizer::Jamo(letters) => letters.encode(&jamo::decompose(text.chars()).collect::<String>()),
+            Tokenizer::Subword(subword) => subword.encode(text),
         }
     }
 
@@ -85,10 +117,31 @@ impl Tokenizer {
     /// If an id is not below [`vocab_size`](Self::vocab_size).
     #[track_caller]
     pub fn decode(&self, ids: &[usize]) -> String {
+        if let Tokenizer::Subword(subword) = self
+            && ids.iter().any(|&id| subword.bytes(id).is_none())
+        {
+            return subword.decode(ids);
+        }
         let mut stream = self.stream();
         let mut text: String = ids.iter().map(|&id| stream.push(id)).collect();
         text.push_str(&stream.finish());
         text
+    }
+
+    /// The length in bytes of the text that the ids stand for.
+    ///
+    /// # Panics
+    /// If an id is not below [`vocab_size`](Self::vocab_size).
+    #[track_caller]
+    pub fn bytes_of(&self, ids: &[usize]) -> usize {
+        match self {
+            Tokenizer::Bytes => ids.len(),
+            Tokenizer::Subword(subword) => {
+                let bytes: Option<usize> = ids.iter().map(|&id| subword.bytes(id).map(<[u8]>::len)).sum();
+                bytes.unwrap_or_else(|| subword.decode(ids).len())
+            }
+            _ => self.decode(ids).len(),
+        }
     }
 
     /// Ids → text, one id at a time, for printing while sampling.
@@ -96,7 +149,7 @@ impl Tokenizer {
         TextStream::new(self)
     }
 
-    /// The text of one id on its own: a character, or a byte (shown as `\xff` where it is not ASCII).
+    /// The text of one id on its own: a character, a byte (shown as `\xff` where it is not ASCII), a piece of a word.
     ///
     /// # Panics
     /// If the id is not below [`vocab_size`](Self::vocab_size).
@@ -104,7 +157,10 @@ impl Tokenizer {
     pub fn token(&self, id: usize) -> String {
         assert!(id < self.vocab_size(), "id {id} is not below the vocabulary's size {}", self.vocab_size());
         match self {
-            Tokenizer::Characters(characters) => characters.character(id).to_string(),
+            Tokenizer::Characters(characters) | Tokenizer::Jamo(characters) => {
+                characters.character(id).to_string()
+            }
+            Tokenizer::Subword(subword) => subword.token(id),
             Tokenizer::Bytes if id < 128 => char::from(id as u8).to_string(),
             Tokenizer::Bytes => format!("\\x{id:02x}"),
         }

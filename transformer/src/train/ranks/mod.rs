@@ -178,12 +178,19 @@ impl dyn Ranks + '_ {
     }
 
     /// The mean of −ln p(next token) over all targets of some batches, without dropout; every rank takes its turn.
-    pub fn mean_loss(&self, model: &Gpt<Tensor<f32>>, batches: impl Iterator<Item = Batch>) -> f64 {
+    ///
+    /// # Errors
+    /// That of the first batch that is one, on every rank.
+    pub fn mean_loss(
+        &self,
+        model: &Gpt<Tensor<f32>>,
+        batches: impl Iterator<Item = Result<Batch>>,
+    ) -> Result<f64> {
         let mine = batches.enumerate().filter(|(i, _)| i % self.size() == self.rank());
-        let (sum, targets) = total_loss(model, mine.map(|(_, batch)| batch));
+        let (sum, targets) = self.agree(total_loss(model, mine.map(|(_, batch)| batch)))?;
         let mut totals = [sum, targets as f64];
         self.sum_f64(&mut totals);
-        totals[0] / totals[1]
+        Ok(totals[0] / totals[1])
     }
 }
 

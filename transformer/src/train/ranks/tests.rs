@@ -137,7 +137,7 @@ fn ranks_have_the_same_weights_to_the_bit_and_the_losses_of_one_process_to_round
     let run = |ranks: Rc<dyn Ranks>| {
         let mut trainer = trainer(ranks);
         let losses: Vec<f64> = (0..10).map(|_| trainer.update().unwrap().loss).collect();
-        (losses, trainer.estimate_loss(), trainer.whole_loss(), weights(&trainer))
+        (losses, trainer.estimate_loss().unwrap(), trainer.whole_loss().unwrap(), weights(&trainer))
     };
     let alone = run(Rc::new(Alone));
     for size in [2, 3] {
