@@ -2,7 +2,7 @@
 //!
 //! A tokenizer is a bijection between texts and sequences of ids in `0..vocab_size` (for bytes: onto the sequences
 //! that are valid UTF-8; for jamo: between texts in NFC and decomposed ones). Three are built in: one id per Unicode
-//! character of the training text, one per byte, and one per letter of a [decomposed](jamo) text. With the feature
+//! character of the training text, one per byte, and one per letter of a decomposed text. With the feature
 //! `tokenizers` there are byte-pair encoding and any other tokenizer of Hugging Face.
 //! All are saved as `tokenizer.json` in the format of Hugging Face's `tokenizers` (see [`json`]).
 
