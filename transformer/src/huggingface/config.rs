@@ -9,6 +9,7 @@ use super::llama::Llama;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::{ModelConfig, Position};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::Path;
@@ -99,9 +100,30 @@ pub fn read(path: &Path) -> Result<(Option<Family>, ModelConfig)> {
     Ok((family, config))
 }
 
-fn fields<T: serde::de::DeserializeOwned>(value: Value) -> Result<T> {
-    serde_json::from_value(value)
-        .map_err(|error| Error::new(format!("this is not the JSON that was expected: {error}")))
+fn fields<T: DeserializeOwned>(value: Value) -> Result<T> {
+    serde_json::from_value(value.clone()).map_err(|error| {
+        let what = error.to_string();
+        let wrong = Error::new(format!("this is not the JSON that was expected: {what}"));
+        match wrong_field::<T>(&value, &what) {
+            Some(field) => wrong.at(format!("field {field}")),
+            None => wrong,
+        }
+    })
+}
+
+/// The field that an error is about: the one that is missing, or the one without which the error would be another.
+fn wrong_field<T: DeserializeOwned>(value: &Value, what: &str) -> Option<String> {
+    if let Some(missing) = what.strip_prefix("missing field `") {
+        return missing.split_once('`').map(|(field, _)| field.to_owned());
+    }
+    let is_wrong = |field: &&String| {
+        let mut rest = value.clone();
+        if let Some(fields) = rest.as_object_mut() {
+            fields.remove(*field);
+        }
+        serde_json::from_value::<T>(rest).err().is_none_or(|error| error.to_string() != what)
+    };
+    value.as_object()?.keys().filter(|field| *field != "model_type").find(is_wrong).cloned()
 }
 
 /// An error that names the field.
@@ -174,6 +196,22 @@ mod tests {
                 assert!(
                     message.contains("config.json") && message.contains(&format!("missing field `{field}`"))
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn a_field_of_another_type_is_named() {
+        let own = json!({
+            "model_type": "backstep", "vocab_size": 29, "block_size": 12, "n_embd": 16, "n_layer": 2, "n_head": 2,
+            "bias": true, "dropout": 0.0,
+        });
+        for (whole, field) in [(gpt2(), "n_embd"), (llama(), "hidden_size"), (own, "n_layer")] {
+            for wrong in [json!("16"), json!(-16), json!(1.5), json!([16]), json!(null)] {
+                let mut value = whole.clone();
+                value[field] = wrong;
+                let message = load(&value).unwrap_err().to_string();
+                assert!(message.contains(&format!("config.json, field {field}: ")), "{message}");
             }
         }
     }

@@ -308,7 +308,12 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 16, rng_seed: RngSeed::Fixed(5), ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig {
+            cases: 16,
+            rng_seed: RngSeed::Fixed(5),
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
         #[test]
         fn however_a_text_is_cut_the_logits_are_those_of_the_whole_pass(pushes in vec(1..70_usize, 1..5)) {
             agrees_when_pushed(&pushes);

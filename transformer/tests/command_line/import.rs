@@ -139,6 +139,49 @@ fn a_checkpoint_without_weights_or_without_one_of_its_shards_is_refused() {
     let parts =
         ["model.safetensors.index.json, field weight_map", "model-00001-of-00002.safetensors", "missing"];
     refused(place.import(&checkpoint), &parts);
+    for (index, told) in [
+        (
+            r#"{"weight_map": {"a": "../elsewhere.safetensors"}}"#,
+            "field weight_map: a shard is a file beside the index",
+        ),
+        (r#"{"weight_map": {"a": 3}}"#, "expected a string at line 1"),
+        ("{}", "missing field `weight_map`"),
+    ] {
+        fs::write(checkpoint.join("model.safetensors.index.json"), index)
+            .expect("a file that can be written");
+        refused(place.import(&checkpoint), &["model.safetensors.index.json", told, "way out:"]);
+    }
+}
+
+/// With at most 1 GB of memory: a file is not trusted with the size of what is allocated.
+#[cfg(target_os = "linux")] // where the shell can limit the memory
+#[test]
+fn a_shard_that_lies_and_a_config_of_an_absurd_size_are_refused_in_little_memory() {
+    let place = Place::new();
+    let import = |checkpoint: &Path| {
+        let limited = "ulimit -v 1000000 && exec \"$0\" import --out \"$1\" \"$2\"";
+        let mut shell = Command::new("sh");
+        shell.args(["-c", limited, env!("CARGO_BIN_EXE_transformer")]);
+        shell.arg(place.path("imported")).arg(checkpoint).output().expect("a shell")
+    };
+    let checkpoint = place.checkpoint(&["--bias"]);
+    edit(&checkpoint.join("config.json"), "\"n_embd\": 16", "\"n_embd\": 1000000000");
+    refused(
+        import(&checkpoint),
+        &["model.safetensors, tensor transformer.wte.weight", "1000000000", "way out:"],
+    );
+    edit(&checkpoint.join("config.json"), "\"n_embd\": 1000000000", "\"n_embd\": \"16\"");
+    refused(import(&checkpoint), &["config.json, field n_embd", "\"16\"", "way out:"]);
+    edit(&checkpoint.join("config.json"), "\"n_embd\": \"16\"", "\"n_embd\": 16");
+
+    let shard = "model-00001-of-00001.safetensors";
+    let mut weights = fs::read(checkpoint.join("model.safetensors")).expect("weights");
+    fs::remove_file(checkpoint.join("model.safetensors")).expect("a file");
+    weights[..8].copy_from_slice(&(1_u64 << 62).to_le_bytes());
+    fs::write(checkpoint.join(shard), weights).expect("a file that can be written");
+    let index = format!(r#"{{"weight_map": {{"transformer.wte.weight": "{shard}"}}}}"#);
+    fs::write(checkpoint.join("model.safetensors.index.json"), index).expect("a file that can be written");
+    refused(import(&checkpoint), &[shard, "its header would be 4611686018427387904 bytes long", "way out:"]);
 }
 
 #[test]

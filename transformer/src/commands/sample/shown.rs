@@ -165,6 +165,8 @@ mod tests {
         let sampling = Sampling { top_k: Some(2), ..Sampling::default() };
         let shown = lines(|step| step.candidates(&logits, &sampling, 3));
         assert_eq!(shown, ["\"b\"      \"c\" .57→.67   \"b\" .29→.33   \"a\" .14→ –"]);
+        let shown = lines(|step| step.candidates(&logits, &sampling, 2));
+        assert_eq!(shown, ["\"b\"      \"c\" .57→.67   \"b\" .29→.33"]);
         let shown = lines(|step| step.candidates(&logits, &Sampling { temperature: 0.0, ..sampling }, 1));
         assert_eq!(shown, ["\"b\"      \"c\" .57→1.0   \"b\" .29→ –"], "and the one that was drawn");
     }
