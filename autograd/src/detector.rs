@@ -26,6 +26,12 @@ pub struct NonFinite {
 }
 
 impl<T: Float> Tape<T> {
+    /// Whether to panic, at the caller's line, as soon as an op returns a number that is infinite or NaN.
+    /// Without it, [`first_non_finite`](Tape::first_non_finite) finds that op afterwards.
+    pub fn stop_at_non_finite(&self, stop: bool) {
+        self.stop_at_non_finite.set(stop);
+    }
+
     /// The first op on the tape whose value is not finite, if there is one. Infinities that an op is asked to
     /// write (a mask of −∞) do not count.
     pub fn first_non_finite(&self) -> Option<NonFinite> {

@@ -34,6 +34,7 @@
 #![debugger_visualizer(gdb_script_file = "debugger/gdb.py")]
 #![debugger_visualizer(natvis_file = "debugger/autograd.natvis")]
 
+mod broadcast;
 pub mod buffer;
 mod detector;
 mod dual;
@@ -57,7 +58,7 @@ pub use float::Float;
 pub use gradients::Gradients;
 pub use op::{At, Cotangents, Op, Saved, vjp_alone};
 pub use profile::OpTime;
-pub use scope::Scope;
+pub use scope::{Scope, ScopeGuard};
 pub use shape::Shape;
-pub use tape::{Intercept, Node, ScopeGuard, Tape, Var};
+pub use tape::{Intercept, Node, Tape, Var};
 pub use tensor::Tensor;

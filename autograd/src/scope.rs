@@ -1,5 +1,8 @@
 //! Scopes: the name of the part of a model that an op belongs to, such as `blocks.0.attention`.
 
+use crate::{Float, Tape};
+use std::cell::RefCell;
+
 /// A scope of one tape; a node stores this number and the tape knows its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Scope(u32);
@@ -41,5 +44,31 @@ impl Scopes {
 
     pub(crate) fn leave_to(&mut self, outer: Scope) {
         self.current = outer;
+    }
+}
+
+impl<T: Float> Tape<T> {
+    /// Names what is computed while the returned guard lives: `let _scope = tape.scope("attention");`.
+    /// Scopes nest: `blocks.0` and within it `attention` is `blocks.0.attention`.
+    pub fn scope(&self, name: &str) -> ScopeGuard<'_> {
+        let outer = self.scopes.borrow_mut().enter(name);
+        ScopeGuard { scopes: &self.scopes, outer }
+    }
+
+    /// The full name of a scope.
+    pub fn scope_name(&self, scope: Scope) -> String {
+        self.scopes.borrow().name(scope).to_owned()
+    }
+}
+
+/// Leaves the scope when it is dropped.
+pub struct ScopeGuard<'t> {
+    scopes: &'t RefCell<Scopes>,
+    outer: Scope,
+}
+
+impl Drop for ScopeGuard<'_> {
+    fn drop(&mut self) {
+        self.scopes.borrow_mut().leave_to(self.outer);
     }
 }

@@ -25,10 +25,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Tape<T: Float> {
     pub(crate) id: u64,
     nodes: RefCell<Vec<Node<T>>>,
-    scopes: RefCell<Scopes>,
+    pub(crate) scopes: RefCell<Scopes>,
     recording: Cell<bool>,
     freed: Cell<bool>,
-    stop_at_non_finite: Cell<bool>,
+    pub(crate) stop_at_non_finite: Cell<bool>,
     pub(crate) op_times: RefCell<Option<Vec<OpTime>>>,
     intercept: OnceCell<Box<Intercept<T>>>,
 }
@@ -174,12 +174,6 @@ impl<T: Float> Tape<T> {
         Var { tape: self, index: u32::try_from(index).expect("a tape holds at most 2³² nodes") }
     }
 
-    /// Whether to panic, at the caller's line, as soon as an op returns a number that is infinite or NaN.
-    /// Without it, [`first_non_finite`](Tape::first_non_finite) finds that op afterwards.
-    pub fn stop_at_non_finite(&self, stop: bool) {
-        self.stop_at_non_finite.set(stop);
-    }
-
     #[track_caller]
     fn assert_not_freed(&self) {
         assert!(
@@ -202,18 +196,6 @@ impl<T: Float> Tape<T> {
         self.recording.replace(recording)
     }
 
-    /// Names what is computed while the returned guard lives: `let _scope = tape.scope("attention");`.
-    /// Scopes nest: `blocks.0` and within it `attention` is `blocks.0.attention`.
-    pub fn scope(&self, name: &str) -> ScopeGuard<'_> {
-        let outer = self.scopes.borrow_mut().enter(name);
-        ScopeGuard { scopes: &self.scopes, outer }
-    }
-
-    /// The full name of a scope.
-    pub fn scope_name(&self, scope: Scope) -> String {
-        self.scopes.borrow().name(scope).to_owned()
-    }
-
     /// All nodes, in the order in which they were computed.
     pub fn nodes(&self) -> Ref<'_, [Node<T>]> {
         Ref::map(self.nodes.borrow(), |nodes| &nodes[..])
@@ -234,18 +216,6 @@ impl<T: Float> Tape<T> {
 impl<T: Float> Default for Tape<T> {
     fn default() -> Self {
         Tape::new()
-    }
-}
-
-/// Leaves the scope when it is dropped.
-pub struct ScopeGuard<'t> {
-    scopes: &'t RefCell<Scopes>,
-    outer: Scope,
-}
-
-impl Drop for ScopeGuard<'_> {
-    fn drop(&mut self) {
-        self.scopes.borrow_mut().leave_to(self.outer);
     }
 }
 

@@ -1,37 +1,16 @@
 //! The fourth rung, and the one in use: packed panels, tiles in registers, pieces for the threads.
 //!
-//! ```text
-//! for each block of depth     kc ≤ 384                      (so that a panel of A stays in the L1 cache)
-//!   for each block of columns nc ≤ 512      pack B: kc × nc  (stays in the L2 cache)
-//!     for each group of rows  16·MR         pack A, if it is stored transposed
-//!       for each panel of MR rows           read where it lies, otherwise
-//!         for each panel of NV registers    the microkernel, see `tile.rs`
-//! ```
-//!
-//! Packing what is used only a few times would cost more than it gains: a B with few rows of A against it, or that
-//! fits the L1 cache, is read where it lies. Neither that choice nor the cut into pieces changes a bit of the
-//! result: each entry of C is the same chain of multiply-adds along p, a chain for each block of depth.
-//! (The loops are those of F. Van Zee, R. van de Geijn, "BLIS: A Framework for Rapidly Instantiating BLAS
-//! Functionality", 2015, with A's and B's roles chosen for row-major C.)
+//! Here a product is cut into pieces; [`part`](super::part) does a piece: the five loops, and what they pack. Neither
+//! the cut nor the packing changes a bit of the result: each entry of C is the same chain of multiply-adds along p, a
+//! chain for each block of depth.
 
+use super::MatMul;
 use super::dot;
-use super::lanes::{self, InstructionSet, Kernel, Lanes, Scratch, Simd};
+use super::lanes::{self, InstructionSet, Kernel, Lanes, Simd};
 use super::maths::gelu_and_slope_in_place;
-use super::pack::{pack_group, pack_panel, pack_rows};
+use super::part::{Epilogue, Part};
 use super::pieces::{Pieces, WORTH_A_THREAD};
 use super::threads::{Shared, for_each_piece, threads};
-use super::tile::Tile;
-use super::{MatMul, Triangle};
-use std::ops::Range;
-
-/// The largest depth of a block.
-const KC: usize = 384;
-/// The largest width of a block of B; a multiple of every instruction set's tile.
-const NC: usize = 512;
-/// Bytes of a cache line.
-pub(super) const LINE: usize = 64;
-/// Panels of A that are packed together, side by side: 96 rows, six cache lines at f32.
-pub(super) const GROUP: usize = 16;
 
 /// C = A·B, or C += A·B, on all [`threads`].
 ///
@@ -89,19 +68,6 @@ impl<T: Simd> Kernel<T> for GeluOfRows<'_, T> {
             gelu_and_slope_in_place::<L>(&mut self.u[row.clone()], &mut self.y[row]);
         }
     }
-}
-
-/// What is done to C besides the product.
-#[derive(Clone, Copy)]
-pub(crate) struct Epilogue<'a, T> {
-    /// A row of biases, which the sums begin with.
-    pub bias: Option<&'a [T]>,
-    /// Where gelu(C) goes, laid out as C; C becomes gelu′(C).
-    pub gelu: Option<Shared<T>>,
-}
-
-impl<T> Epilogue<'_, T> {
-    pub(crate) const NONE: Self = Epilogue { bias: None, gelu: None };
 }
 
 /// The same on a given one of the available instruction sets.
@@ -165,190 +131,4 @@ pub(crate) fn matmul_batch<T: Simd>(plan: &MatMul, starts: &[[usize; 3]], a: &[T
             );
         }
     });
-}
-
-/// Some rows and columns of a product.
-struct Part<'a, T> {
-    plan: &'a MatMul,
-    a: &'a [T],
-    b: &'a [T],
-    epilogue: Epilogue<'a, T>,
-    c: Shared<T>,
-    rows: Range<usize>,
-    columns: Range<usize>,
-}
-
-impl<T: Simd> Kernel<T> for Part<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes<Scalar = T>>(self) {
-        if dot::fits(self.plan) {
-            // SAFETY: `check` has been called, and this piece of C is this thread's alone.
-            return unsafe { dot::products::<L>(self.plan, self.a, self.b, self.c, self.rows, self.columns) };
-        }
-        let edge = if self.epilogue.bias.is_none() { dot::edge(self.plan, L::N) } else { self.plan.n };
-        if self.columns.end > edge {
-            let (rows, columns) = (self.rows.clone(), edge.max(self.columns.start)..self.columns.end);
-            // SAFETY: as above.
-            unsafe { dot::products::<L>(self.plan, self.a, self.b, self.c, rows, columns) };
-            if self.columns.start >= edge {
-                return;
-            }
-        }
-        let all = self.columns.start..self.columns.end.min(edge);
-        let (k, blocks) = (self.plan.k, self.plan.k.div_ceil(KC));
-        let kc = k.div_ceil(blocks);
-        let width = all.len().min(NC).next_multiple_of(L::N);
-        let mut scratch = Scratch::new(kc * width + kc * GROUP * L::MR);
-        let (panels_b, panels_a) = scratch.numbers().split_at_mut(kc * width);
-        for depth in (0..k).step_by(kc) {
-            for start in all.clone().step_by(NC) {
-                let columns = start..all.end.min(start + NC);
-                self.block::<L>(depth..k.min(depth + kc), columns, panels_b, panels_a);
-            }
-        }
-    }
-}
-
-impl<T: Simd> Part<'_, T> {
-    /// Where the columns end and which depths count for some rows of C, if the product has a triangle.
-    #[inline(always)]
-    fn in_triangle(&self, rows: Range<usize>, end: usize, depth: Range<usize>) -> (usize, Range<usize>) {
-        match (self.plan.triangle, self.plan.transpose_a) {
-            (Triangle::None, _) => (end, depth),
-            (Triangle::OfC { first }, _) => (end.min(first + rows.end), depth),
-            (Triangle::OfA { first }, false) => {
-                (end, depth.start..(first + rows.end).clamp(depth.start, depth.end))
-            }
-            (Triangle::OfA { first }, true) => {
-                (end, rows.start.saturating_sub(first).clamp(depth.start, depth.end)..depth.end)
-            }
-        }
-    }
-
-    /// Asks for rows of A where they lie: runs too short for the processor to foresee.
-    #[inline(always)]
-    fn prefetch_rows<L: Lanes<Scalar = T>>(&self, rows: Range<usize>, depth: Range<usize>) {
-        for i in rows {
-            for p in depth.clone().step_by(LINE / size_of::<T>()) {
-                L::prefetch(self.a.as_ptr().wrapping_add(i * self.plan.lda + p));
-            }
-        }
-    }
-
-    /// All rows against one block of B.
-    #[inline(always)]
-    fn block<L: Lanes<Scalar = T>>(
-        &self,
-        depth: Range<usize>,
-        columns: Range<usize>,
-        panels_b: &mut [T],
-        panels_a: &mut [T],
-    ) {
-        let MatMul { lda, ldb, ldc, transpose_a, transpose_b, .. } = *self.plan;
-        let (nr, kc) = (L::NV * L::N, depth.len());
-        let accumulate = self.plan.accumulate || depth.start > 0;
-        let bias = self.epilogue.bias.filter(|_| depth.start == 0);
-        let gelu = self.epilogue.gelu.filter(|_| depth.end == self.plan.k);
-        let bias_at = |column: usize| bias.map_or(std::ptr::null(), |bias| bias[column..].as_ptr());
-
-        let few_rows = self.rows.len() <= 4 * L::MR || (kc - 1) * ldb + columns.len() <= 4096;
-        let b_as_it_lies = !transpose_b && few_rows;
-        let row_by_row = !transpose_b && !b_as_it_lies;
-        if row_by_row {
-            pack_rows::<L>(self.plan, self.b, depth.clone(), columns.clone(), panels_b);
-        }
-        for start in columns.clone().step_by(nr).filter(|_| !row_by_row) {
-            let panel = start..columns.end.min(start + nr);
-            let width = panel.len().next_multiple_of(L::N);
-            let whole = if b_as_it_lies { panel.len() / L::N * L::N } else { 0 };
-            let place = &mut panels_b[kc * (start - columns.start)..];
-            if whole < panel.len() {
-                pack_panel::<L>(
-                    self.plan,
-                    self.b,
-                    depth.clone(),
-                    panel.start + whole..panel.end,
-                    width - whole,
-                    place,
-                );
-            }
-        }
-
-        let a_as_it_lies = !transpose_a || columns.len() <= nr || (kc - 1) * lda + self.rows.len() <= 4096;
-        for group in self.rows.clone().step_by(GROUP * L::MR) {
-            let rows = group..self.rows.end.min(group + GROUP * L::MR);
-            if !a_as_it_lies {
-                pack_group::<L>(self.plan, self.a, rows.clone(), depth.clone(), panels_a);
-            }
-            for i in rows.clone().step_by(L::MR) {
-                let (a, a_row, a_column) = match (a_as_it_lies, transpose_a) {
-                    (false, _) => (panels_a[i - group..].as_ptr(), 1, GROUP * L::MR),
-                    (true, false) => (self.a[i * lda + depth.start..].as_ptr(), lda, 1),
-                    (true, true) => (self.a[depth.start * lda + i..].as_ptr(), 1, lda),
-                };
-                if a_as_it_lies && !transpose_a {
-                    self.prefetch_rows::<L>(i + L::MR..rows.end.min(i + 2 * L::MR), depth.clone());
-                }
-                let height = L::MR.min(rows.end - i);
-                let (columns_end, needed) = self.in_triangle(i..i + height, columns.end, depth.clone());
-                let skipped = needed.start - depth.start;
-                let a = a.wrapping_add(skipped * a_column);
-                for start in columns.clone().step_by(nr).take_while(|&start| start < columns_end) {
-                    let panel = start..columns.end.min(start + nr);
-                    let width = panel.len().min((columns_end - start).next_multiple_of(L::N));
-                    let b_row = panel.len().next_multiple_of(L::N);
-                    let packed = panels_b[kc * (start - columns.start)..].as_ptr();
-                    // SAFETY: `check` has shown that row i, column `start` of C lies inside it.
-                    let c = unsafe { self.c.get().add(i * ldc + start) };
-                    let tile = Tile {
-                        depth: needed.len(),
-                        a,
-                        a_row,
-                        a_column,
-                        b: packed.wrapping_add(skipped * b_row),
-                        b_row,
-                        c,
-                        c_row: ldc,
-                        width,
-                        accumulate,
-                        bias: bias_at(start),
-                    };
-                    // SAFETY: `check` has shown that A's, B's and C's last number lies inside its slice; the packed
-                    // panels hold `depth` whole rows each; rows and columns of C are this piece's alone.
-                    unsafe {
-                        if !b_as_it_lies {
-                            tile.compute::<L>(height);
-                        } else {
-                            let whole = (panel.len() / L::N * L::N).min(width);
-                            if whole > 0 {
-                                let b = self.b[depth.start * ldb + start..].as_ptr();
-                                let b = b.wrapping_add(skipped * ldb);
-                                Tile { b, b_row: ldb, width: whole, ..tile }.compute::<L>(height);
-                            }
-                            if whole < width {
-                                let (c, bias) = (c.add(whole), bias_at(start + whole));
-                                let b = packed.wrapping_add(skipped * L::N);
-                                let width = width - whole;
-                                Tile { b, b_row: L::N, c, width, bias, ..tile }.compute::<L>(height);
-                            }
-                        }
-                    }
-                }
-                if let Some(gelu) = gelu {
-                    for row in i..i + height {
-                        let at = row * ldc + columns.start;
-                        // SAFETY: inside C, and inside Y, which is as long; this piece's alone in both.
-                        let (u, y) = unsafe {
-                            let (u, y) = (self.c.get().add(at), gelu.get().add(at));
-                            let len = columns.len();
-                            (std::slice::from_raw_parts_mut(u, len), std::slice::from_raw_parts_mut(y, len))
-                        };
-                        gelu_and_slope_in_place::<L>(u, y);
-                    }
-                }
-            }
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! Every rung of the ladder against the definition, on every instruction set that this machine has.
 
 use super::lanes::{InstructionSet, Simd};
-use super::matmul::Epilogue;
+use super::part::Epilogue;
 use super::{MatMul, Triangle, blocked, matmul, naive, packed, textbook, threads};
 use crate::Float;
 use proptest::prelude::*;

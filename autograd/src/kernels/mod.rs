@@ -16,6 +16,7 @@ pub mod naive;
 pub mod norm;
 mod pack;
 pub mod packed;
+mod part;
 pub mod peak;
 mod pieces;
 pub mod pointwise;

@@ -4,7 +4,7 @@
 
 use super::MatMul;
 use super::lanes::Lanes;
-use super::matmul::{GROUP, LINE};
+use super::part::{GROUP, LINE};
 use std::ops::Range;
 
 /// How many rows ahead a short run of a row is asked for: the processor does not foresee it.

@@ -11,6 +11,9 @@
 
 use super::lanes::Lanes;
 
+/// How many rows ahead a row of B is asked for, where it lies and is packed on the way.
+const AHEAD: usize = 8;
+
 /// One tile's operands. Numbers of A are at `a + i·a_row + p·a_column`, rows of B at `b + p·b_row`, rows of C at
 /// `c + i·c_row`.
 #[derive(Clone, Copy)]
@@ -51,24 +54,45 @@ impl<T: Copy> Tile<T> {
         }
     }
 
+    /// Computes a whole tile of MR rows and NV·N columns, and copies the rows of B to `packed`, one after another: the
+    /// multiply-adds hide what the copying takes.
+    ///
+    /// # Safety
+    /// As [`compute`](Self::compute); and `depth`·NV·N numbers at `packed` must be this caller's alone.
+    #[inline(always)]
+    pub unsafe fn compute_and_pack<L: Lanes<Scalar = T>>(&self, packed: *mut T) {
+        // SAFETY: the caller's promise, handed on.
+        unsafe {
+            match (L::MR, L::NV) {
+                (4, 1) => self.of_size::<L, 4, 1, true>(packed),
+                (6, 2) => self.of_size::<L, 6, 2, true>(packed),
+                (6, 4) => self.of_size::<L, 6, 4, true>(packed),
+                _ => unreachable!("every instruction set has one of these tiles"),
+            }
+        }
+    }
+
     #[inline(always)]
     unsafe fn of_width<L: Lanes<Scalar = T>, const V: usize>(&self, rows: usize) {
         // SAFETY: the caller's promise, handed on.
         unsafe {
             match rows {
-                1 => self.of_size::<L, 1, V>(),
-                2 => self.of_size::<L, 2, V>(),
-                3 => self.of_size::<L, 3, V>(),
-                4 => self.of_size::<L, 4, V>(),
-                5 if L::MR >= 5 => self.of_size::<L, 5, V>(),
-                6 if L::MR >= 6 => self.of_size::<L, 6, V>(),
+                1 => self.of_size::<L, 1, V, false>(std::ptr::null_mut()),
+                2 => self.of_size::<L, 2, V, false>(std::ptr::null_mut()),
+                3 => self.of_size::<L, 3, V, false>(std::ptr::null_mut()),
+                4 => self.of_size::<L, 4, V, false>(std::ptr::null_mut()),
+                5 if L::MR >= 5 => self.of_size::<L, 5, V, false>(std::ptr::null_mut()),
+                6 if L::MR >= 6 => self.of_size::<L, 6, V, false>(std::ptr::null_mut()),
                 _ => unreachable!("a tile is at most MR rows high"),
             }
         }
     }
 
     #[inline(always)]
-    unsafe fn of_size<L: Lanes<Scalar = T>, const R: usize, const V: usize>(&self) {
+    unsafe fn of_size<L: Lanes<Scalar = T>, const R: usize, const V: usize, const PACK: bool>(
+        &self,
+        mut packed: *mut T,
+    ) {
         let Tile { a_row, a_column, b_row, c_row, .. } = *self;
         let mut sums = [[L::splat(L::ZERO); V]; R];
         if !self.bias.is_null() {
@@ -94,6 +118,13 @@ impl<T: Copy> Tile<T> {
                 let mut row = [L::splat(L::ZERO); V];
                 for v in 0..V {
                     row[v] = L::load(std::slice::from_raw_parts(b.add(v * L::N), L::N));
+                }
+                if PACK {
+                    for v in 0..V {
+                        L::prefetch(b.wrapping_add(AHEAD * b_row + v * L::N));
+                        row[v].store(std::slice::from_raw_parts_mut(packed.add(v * L::N), L::N));
+                    }
+                    packed = packed.wrapping_add(V * L::N);
                 }
                 for r in 0..R {
                     let number = L::splat(*a.add(r * a_row));
