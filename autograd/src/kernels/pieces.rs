@@ -5,8 +5,9 @@ use super::lanes::Simd;
 use super::threads::threads;
 use std::ops::Range;
 
-/// Below this many multiply-adds a second thread costs more than it gains (some 5 µs of work).
-pub(super) const WORTH_A_THREAD: usize = 1 << 18;
+/// Below this many multiply-adds a second thread costs more than it gains (some 5 µs of work). Under Miri, which is ten
+/// thousand times slower, products that it can finish have to reach the threads as well.
+pub(super) const WORTH_A_THREAD: usize = if cfg!(miri) { 1 << 9 } else { 1 << 18 };
 
 /// The cut of C into pieces: by columns or by rows, whichever packs less and balances better.
 pub(super) struct Pieces {
