@@ -17,8 +17,8 @@ type Multiply<'a> = Box<dyn Fn(&Case, &[f32], &[f32], &mut [f32]) + 'a>;
 
 /// Floating-point operations of a thread in one turn: about a millisecond.
 const A_TURN: f64 = 1e8;
-/// A peer's threads go on looking for work for a moment after a turn; nobody begins before they sleep.
-const REST: Duration = Duration::from_millis(8);
+/// After a turn OpenBLAS's threads look for work for 2²⁶ ticks of the clock, some 26 ms; nobody begins before they sleep.
+const REST: Duration = Duration::from_millis(45);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (mut t, mut mkl, mut openblas, mut words) = (1, None, None, vec![]);
