@@ -31,5 +31,7 @@ if (process.argv[1] === here("pages.mjs")) {
   trace("--from", process.env.RUN ?? stories, "--text", TEXT, "--html", `${pages}/step.html`, "--json", `${pages}/step.json`);
   const hostile = trainOn("hostile", `${HOSTILE} `.repeat(400));
   trace("--from", hostile, "--text", HOSTILE, "--html", `${pages}/hostile.html`, "--json", `${pages}/hostile.json`);
-  for (const name of ["step", "hostile"]) console.log(`${name}.html: ${readFileSync(`${pages}/${name}.html`).length} bytes`);
+  run("report", process.env.RUN ?? stories, "--out", `${pages}/report.html`);
+  run("report", process.env.RUN ?? stories, stories, hostile, "--out", `${pages}/compared.html`);
+  for (const name of ["step", "hostile", "report", "compared"]) console.log(`${name}.html: ${readFileSync(`${pages}/${name}.html`).length} bytes`);
 }

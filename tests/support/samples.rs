@@ -32,6 +32,8 @@ mod trace {}
 mod page {}
 #[doc = include_str!("../../docs/src/tokens.md")]
 mod tokens {}
+#[doc = include_str!("../../docs/src/report.md")]
+mod report {}
 #[doc = include_str!("../../docs/src/huggingface.md")]
 mod huggingface {}
 #[doc = include_str!("../../docs/src/cluster.md")]

@@ -31,10 +31,23 @@ pub struct Line {
 
 const WIDTH: f64 = 520.0;
 const HEIGHT: f64 = 360.0;
-const LEFT: f64 = 58.0;
-const RIGHT: f64 = 64.0;
+const LEFT: f64 = 66.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 46.0;
+
+/// The rectangle between the axes, in the units of the drawing: left, right, top, bottom.
+pub fn frame(lines: &[Line]) -> [f64; 4] {
+    let names = lines.iter().filter(|line| !line.dots).map(|line| line.short_name().chars().count());
+    let room = 8.0 + 8.0 * names.max().unwrap_or(0) as f64;
+    [LEFT, WIDTH - room.max(64.0), TOP, HEIGHT - BOTTOM]
+}
+
+impl Line {
+    /// What stands at its end: its name up to the first comma.
+    fn short_name(&self) -> &str {
+        self.name.split(',').next().unwrap_or_default()
+    }
+}
 
 impl Axis {
     /// A logarithmic axis that holds all of the values, with a little room on both sides.
@@ -50,6 +63,12 @@ impl Axis {
         Axis { label: label.to_owned(), log: true, range: [low / room, high * room] }
     }
 
+    /// An axis of equal steps from 0 to a little above the largest value.
+    pub fn from_zero(label: &str, values: impl Iterator<Item = f64>) -> Axis {
+        let high = values.fold(0.0, f64::max);
+        Axis { label: label.to_owned(), log: false, range: [0.0, if high > 0.0 { 1.04 * high } else { 1.0 }] }
+    }
+
     /// Where a value lies between the ends: 0 to 1.
     fn place(&self, value: f64) -> f64 {
         let [low, high] = self.range;
@@ -60,7 +79,14 @@ impl Axis {
     fn ticks(&self) -> Vec<f64> {
         let [low, high] = self.range;
         if !self.log {
-            return (0..=4).map(|i| low + (high - low) * f64::from(i) / 4.0).collect();
+            let power = 10f64.powf(((high - low) / 3.0).log10().floor());
+            let step = [5.0, 2.0, 1.0]
+                .map(|times| times * power)
+                .into_iter()
+                .find(|step| (high - low) / step >= 3.0);
+            let step = step.unwrap_or(power);
+            let numbers = (low / step).ceil() as i64..=(high / step).floor() as i64;
+            return numbers.map(|i| i as f64 * step).collect();
         }
         let decades = (high / low).log10();
         if decades < 0.3 {
@@ -87,9 +113,9 @@ const FINE: [f64; 9] = [1.0, 1.2, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0];
 
 /// The chart. `name` is what a screen reader says.
 pub fn svg(name: &str, x: &Axis, y: &Axis, lines: &[Line]) -> String {
-    let across = |value: f64| LEFT + x.place(value) * (WIDTH - LEFT - RIGHT);
-    let up = |value: f64| HEIGHT - BOTTOM - y.place(value) * (HEIGHT - TOP - BOTTOM);
-    let (right, floor) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
+    let [_, right, _, floor] = frame(lines);
+    let across = |value: f64| LEFT + x.place(value) * (right - LEFT);
+    let up = |value: f64| floor - y.place(value) * (floor - TOP);
     let mut out = format!(
         "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
         escape(name)
@@ -121,7 +147,7 @@ pub fn svg(name: &str, x: &Axis, y: &Axis, lines: &[Line]) -> String {
     let half = (TOP + floor) / 2.0;
     let _ = write!(
         out,
-        "<text transform=\"translate(14 {half}) rotate(-90)\" class=\"mid\">{}</text>",
+        "<text transform=\"translate(13 {half}) rotate(-90)\" class=\"mid\">{}</text>",
         escape(&y.label)
     );
     let mut ends: Vec<(f64, f64)> = Vec::new();
@@ -151,7 +177,7 @@ pub fn svg(name: &str, x: &Axis, y: &Axis, lines: &[Line]) -> String {
                 at -= 3.0; // names do not cover one another
             }
             ends.push((last_x, at));
-            let short = line.name.split(',').next().unwrap_or_default();
+            let short = line.short_name();
             let _ = write!(
                 out,
                 "<text x=\"{:.1}\" y=\"{at:.1}\" class=\"name\">{}</text>",
@@ -165,7 +191,7 @@ pub fn svg(name: &str, x: &Axis, y: &Axis, lines: &[Line]) -> String {
     out
 }
 
-/// A number as short as it can be read: 0.08, 2.5, 30 k, 4 M, 1e12.
+/// A number as short as it can be read: 2e-4, 0.08, 2.5, 30 k, 4 M, 1e12.
 pub fn number(x: f64) -> String {
     let short = |x: f64| {
         let decimals =
@@ -177,6 +203,7 @@ pub fn number(x: f64) -> String {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     };
     match x {
+        x if x > 0.0 && x < 1e-3 => format!("{x:.1e}").replace(".0e", "e"),
         x if x >= 1e9 => format!("{x:.0e}"),
         x if x >= 1e6 => format!("{} M", short(x / 1e6)),
         x if x >= 1e3 => format!("{} k", short(x / 1e3)),
@@ -201,6 +228,14 @@ mod tests {
     }
 
     #[test]
+    fn an_axis_of_equal_steps_has_round_numbers() {
+        let ticks = |high| Axis::from_zero("", [high].into_iter()).ticks();
+        assert_eq!(ticks(3600.0), [0.0, 1000.0, 2000.0, 3000.0]);
+        assert_eq!(ticks(60.0), [0.0, 20.0, 40.0, 60.0]);
+        assert_eq!(ticks(0.0), [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]);
+    }
+
+    #[test]
     fn a_short_axis_has_ticks_too() {
         let axis = Axis { label: String::new(), log: true, range: [0.0786, 0.0932] };
         let ticks: Vec<String> = axis.ticks().into_iter().map(number).collect();
@@ -209,8 +244,8 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        let told = [0.08, 2.5, 30_000.0, 13_024.0, 100.0, 4e6, 1e12].map(number);
-        assert_eq!(told, ["0.08", "2.5", "30 k", "13 k", "100", "4 M", "1e12"]);
+        let told = [0.0, 5e-5, 0.08, 2.5, 30_000.0, 13_024.0, 100.0, 4e6, 1e12].map(number);
+        assert_eq!(told, ["0", "5e-5", "0.08", "2.5", "30 k", "13 k", "100", "4 M", "1e12"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! the flags is told by `clap`, with a suggestion where there is one, and ends the program with the exit code 2.
 
 use crate::commands::{
-    batch, bench, check, eval, export, import, plan, prepare, sample, scale, trace, train, yet,
+    batch, bench, check, eval, export, import, plan, prepare, report, sample, scale, trace, train, yet,
 };
 use crate::error::Result;
 use clap::{ArgAction, Command, FromArgMatches, Subcommand};
@@ -19,6 +19,7 @@ Examples:
   transformer plan --preset char --data input.txt      say what a run will cost, before it is run
   transformer sample --from runs/char --start \"ROMEO:\" let a trained model write
   transformer eval --from runs/char                    measure its loss on the whole validation part
+  transformer report runs/a runs/b                     compare runs on a page
   transformer trace --backward                         walk through one step, forward and back
   transformer import DIR --out runs/gpt2               take a model over from Hugging Face
   transformer export --from runs/char --out DIR        hand one over
@@ -41,6 +42,8 @@ pub enum Task {
     Sample(sample::Flags),
     /// Measure the loss of a trained model on a whole text
     Eval(eval::Flags),
+    /// A training run as a page, or several compared
+    Report(report::Flags),
     /// Walk through one step of training: every op, forward and backward
     Trace(trace::Flags),
     /// Make a run of a GPT-2 or Llama in Hugging Face's format
@@ -71,6 +74,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
         Task::Plan(flags) => plan::run(&flags),
         Task::Sample(flags) => sample::run(&flags),
         Task::Eval(flags) => eval::run(&flags),
+        Task::Report(flags) => report::run(&flags),
         Task::Trace(flags) => trace::run(&flags),
         Task::Import(flags) => import::run(&flags),
         Task::Export(flags) => export::run(&flags),

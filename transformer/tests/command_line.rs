@@ -16,6 +16,8 @@ mod import;
 mod many_models;
 #[path = "command_line/plan.rs"]
 mod plan;
+#[path = "command_line/report.rs"]
+mod report;
 #[path = "command_line/sample.rs"]
 mod sample;
 #[path = "command_line/tokens.rs"]

@@ -8,6 +8,7 @@ pub mod export;
 pub mod import;
 pub mod plan;
 pub mod prepare;
+pub mod report;
 pub mod sample;
 pub mod scale;
 mod screen;
@@ -15,6 +16,8 @@ mod text;
 pub mod trace;
 pub mod train;
 pub mod yet;
+
+pub(crate) use screen::thousands;
 
 use autograd::kernels::threads::set_threads;
 

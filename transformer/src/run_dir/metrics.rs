@@ -1,14 +1,9 @@
-//! `metrics.jsonl`: one JSON object a line, in the order of the steps.
-//!
-//! A resumed run repeats the steps after its checkpoint, so the lines after that step are cut off first: a run that was
-//! killed and resumed leaves the same lines as one that was not.
+//! `metrics.jsonl`: what is measured on the way, one JSON object a line.
 
+use super::lines::{Line, Lines};
 use super::{METRICS, RunDir};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
 
 /// What is measured at one step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,24 +27,24 @@ pub struct Measurement {
 }
 
 /// A `metrics.jsonl` that is being written.
-#[derive(Debug)]
-pub struct Metrics {
-    path: PathBuf,
-    file: File,
+pub type Metrics = Lines<Measurement>;
+
+impl Line for Measurement {
+    const FILE: &'static str = METRICS;
+    const NAME: &'static str = "measurement";
+
+    fn step(&self) -> usize {
+        self.step
+    }
 }
 
 impl RunDir {
-    /// Opens `metrics.jsonl` to go on after `step`: lines of later steps, and one that a kill cut in half, are removed.
+    /// Opens `metrics.jsonl` to go on after `step`, see [`lines_after`](RunDir::lines_after).
     ///
     /// # Errors
     /// If the file cannot be written, or a line in its midst is damaged.
     pub fn metrics_after(&self, step: usize) -> Result<Metrics> {
-        let path = self.file(METRICS);
-        let refused = |error| Error::io("write", &path, &error);
-        let kept = length_through(&path, step)?;
-        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(refused)?;
-        file.set_len(kept).map_err(refused)?;
-        Ok(Metrics { path, file })
+        self.lines_after(step)
     }
 
     /// Reads all measurements.
@@ -57,57 +52,16 @@ impl RunDir {
     /// # Errors
     /// If the file is missing, or a line other than an unfinished last one is damaged; the message names the line.
     pub fn measurements(&self) -> Result<Vec<Measurement>> {
-        Ok(lines(&self.file(METRICS))?.into_iter().map(|(measurement, _)| measurement).collect())
+        self.lines()
     }
-}
-
-impl Metrics {
-    /// Appends a line.
-    ///
-    /// # Errors
-    /// If the disk is full.
-    pub fn append(&mut self, measurement: &Measurement) -> Result<()> {
-        let mut line = serde_json::to_vec(measurement).map_err(|error| Error::new(error.to_string()))?;
-        line.push(b'\n');
-        self.file.write_all(&line).map_err(|error| Error::io("write", &self.path, &error))
-    }
-
-    /// Waits until all lines are on the disk.
-    ///
-    /// # Errors
-    /// If the disk is full or gone.
-    pub fn sync(&mut self) -> Result<()> {
-        self.file.sync_all().map_err(|error| Error::io("write", &self.path, &error))
-    }
-}
-
-/// How many bytes of the file hold the lines up to `step`.
-fn length_through(path: &Path, step: usize) -> Result<u64> {
-    if !path.exists() {
-        return Ok(0);
-    }
-    Ok(lines(path)?.iter().take_while(|(line, _)| line.step <= step).map(|(_, length)| length).sum())
-}
-
-/// The measurements, each with the length of its line in bytes. A last line without its end is left out.
-fn lines(path: &Path) -> Result<Vec<(Measurement, u64)>> {
-    let bytes = fs::read(path).map_err(|error| Error::io("read", path, &error))?;
-    let whole = bytes.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n"));
-    whole
-        .enumerate()
-        .map(|(i, line)| match serde_json::from_slice(line) {
-            Ok(measurement) => Ok((measurement, line.len() as u64)),
-            Err(error) => Err(Error::new(format!("this is no measurement: {error}"))
-                .in_file(path)
-                .at(format!("line {}", i + 1))
-                .way_out("remove the line, or the whole file; no checkpoint depends on it")),
-        })
-        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::{self, OpenOptions};
+    use std::marker::PhantomData;
+    use std::path::PathBuf;
 
     fn measurement(step: usize) -> Measurement {
         Measurement {
@@ -165,7 +119,8 @@ mod tests {
     fn a_full_disk_is_reported() {
         let path = PathBuf::from("/dev/full");
         let file = OpenOptions::new().append(true).open(&path).unwrap();
-        let message = Metrics { path, file }.append(&measurement(1)).unwrap_err().to_string();
+        let message =
+            Metrics { path, file, of: PhantomData }.append(&measurement(1)).unwrap_err().to_string();
         assert!(message.contains("the disk is full"), "{message}");
     }
 }

@@ -10,6 +10,9 @@
 //! | `trainer.json`            | step, random streams, data, configuration: see [`TrainerState`]          |
 //! | `optimizer.safetensors`   | the optimiser's moments                                                  |
 //! | `metrics.jsonl`           | one line of measurements after the other                                 |
+//! | `layers.jsonl`            | the same for every layer: gradients, weights, updates                    |
+//! | `snapshots.jsonl`         | samples and attention at every evaluation                                |
+//! | `report.html`             | all of this as a page; `tensorboard/` has it for TensorBoard             |
 //! | `tokens-train.bin` …      | the ids of a text that is too large for the memory: see [`large`](crate::data::large) |
 //! | `generation_config.json` … | what an imported model brought along: see [`imported`] |
 //! | `.lock`                   | held by the process that trains here                                     |
@@ -18,6 +21,7 @@
 
 pub mod checkpoint;
 pub mod imported;
+pub mod lines;
 pub mod metrics;
 
 use crate::data::tokenizer::Tokenizer;
@@ -25,8 +29,12 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::model::ModelConfig;
 use crate::safetensors::TensorFile;
+use crate::tensorboard;
 use crate::train::config::TrainConfig;
+use crate::train::layers::LayersLine;
+use crate::train::snapshot::Snapshot;
 use crate::train::state::TrainerState;
+use lines::Line;
 use serde_json::json;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -40,10 +48,12 @@ const BEST: &str = "best.safetensors";
 const TRAINER: &str = "trainer.json";
 const OPTIMIZER: &str = "optimizer.safetensors";
 const METRICS: &str = "metrics.jsonl";
+const REPORT: &str = "report.html";
+const EVENTS: &str = "tensorboard";
 const LOCK: &str = ".lock";
 
 /// What belongs to a run; `trainer.json` first, for without it the other files are no checkpoint.
-const ALL: [&str; 12] = [
+const ALL: [&str; 15] = [
     TRAINER,
     CONFIG,
     SETTINGS,
@@ -53,6 +63,9 @@ const ALL: [&str; 12] = [
     BEST,
     OPTIMIZER,
     METRICS,
+    LayersLine::FILE,
+    Snapshot::FILE,
+    REPORT,
     "special_tokens_map.json",
     "generation_config.json",
     "chat_template.jinja",
@@ -88,6 +101,7 @@ impl RunDir {
         for file in ALL {
             remove(&run.file(file))?;
         }
+        tensorboard::remove_events(&run.events())?;
         run.clear_unfinished()?;
         Ok(run)
     }
@@ -159,6 +173,16 @@ impl RunDir {
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The page on which the run can be seen.
+    pub fn report(&self) -> PathBuf {
+        self.file(REPORT)
+    }
+
+    /// Where TensorBoard finds what was measured.
+    pub fn events(&self) -> PathBuf {
+        self.file(EVENTS)
     }
 
     fn file(&self, name: &str) -> PathBuf {

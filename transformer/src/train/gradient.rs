@@ -3,7 +3,7 @@
 use crate::data::batches::Batch;
 use crate::error::{Error, Result};
 use crate::model::{Gpt, Pass};
-use autograd::{Float, Tape, Tensor};
+use autograd::{Float, Gradients, Tape, Tensor, Var};
 
 /// The loss of a batch, and its gradient with respect to every parameter in the order of [`Gpt::parameters`].
 pub struct Gradient<T: Float> {
@@ -52,17 +52,41 @@ fn of_batch<T: Float>(model: &Gpt<Tensor<T>>, batch: &Batch, share: f64, pass: &
     }
     let weighted = if share == 1.0 { loss } else { loss * share };
     let mut gradients = weighted.backward_and_free();
-    let of = on_tape.parameters().into_iter().map(|(name, &parameter)| {
-        gradients.take(parameter).ok_or_else(|| {
-            Error::new(format!("the loss does not depend on the parameter {name}: it would never be trained"))
-                .way_out("check where the model loses it: a detach, a no_grad, a layer that is not called")
-        })
-    });
-    let of: Vec<Tensor<T>> = of.collect::<Result<_>>()?;
+    let parameters = on_tape.parameters().into_iter().map(|(name, &parameter)| (name, parameter));
+    let of = of_each(&mut gradients, parameters)?;
     match of.iter().all(Tensor::is_finite) {
         true => Ok(Gradient { loss: share * value, of }),
         false => Err(first_non_finite_cotangent(model, batch, pass)),
     }
+}
+
+/// The gradient of each parameter.
+///
+/// # Errors
+/// If there are some that the loss does not depend on; the message names them all.
+fn of_each<'t, T: Float>(
+    gradients: &mut Gradients<T>,
+    parameters: impl Iterator<Item = (String, Var<'t, T>)>,
+) -> Result<Vec<Tensor<T>>> {
+    let (mut of, mut without) = (Vec::new(), Vec::new());
+    for (name, parameter) in parameters {
+        match gradients.take(parameter) {
+            Some(gradient) => of.push(gradient),
+            None => without.push(name),
+        }
+    }
+    if without.is_empty() {
+        return Ok(of);
+    }
+    let (what, it) = match without.len() {
+        1 => ("the parameter", "it"),
+        _ => ("the parameters", "they"),
+    };
+    Err(Error::new(format!(
+        "the loss does not depend on {what} {}: {it} would never be trained",
+        without.join(", ")
+    ))
+    .way_out("check where the model loses it: a detach, a no_grad, a layer that is not called"))
 }
 
 /// Walks the batch again, looking at every contribution of a cotangent: which op's vjp was the first to return a
@@ -119,6 +143,17 @@ mod tests {
 
     fn of(model: &Gpt<Tensor<f64>>, batches: &[Batch]) -> Gradient<f64> {
         gradient(model, batches, |_| Pass::evaluation()).unwrap()
+    }
+
+    #[test]
+    fn every_parameter_that_the_loss_does_not_reach_is_named() {
+        let tape = Tape::<f64>::new();
+        let leaf = |name: &str| (name.to_owned(), tape.parameter(name, Tensor::scalar(3.0)));
+        let parameters = [leaf("used"), leaf("forgotten"), leaf("detached")];
+        let loss = parameters[0].1 * parameters[0].1 + parameters[2].1.detach();
+        let message = of_each(&mut loss.backward(), parameters.into_iter()).unwrap_err().to_string();
+        let names = "the parameters forgotten, detached: they would never be trained";
+        assert!(message.contains(names) && message.contains("way out"), "{message}");
     }
 
     #[track_caller]

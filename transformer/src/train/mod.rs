@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod gradient;
+pub mod layers;
 pub(crate) mod memory;
 pub mod noise;
 pub mod optimizer;
@@ -10,6 +11,7 @@ pub mod ranks;
 mod saving;
 pub mod schedule;
 pub mod session;
+pub mod snapshot;
 pub mod state;
 pub mod stream;
 pub mod trainer;

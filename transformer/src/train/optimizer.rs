@@ -30,6 +30,9 @@ pub struct AdamW {
     pub grad_clip: f64,
 }
 
+/// Is told a parameter's gradient, and what it was before and after an update.
+pub type Watch<'w, T> = &'w mut dyn FnMut(&Tensor<T>, &Tensor<T>, &Tensor<T>);
+
 /// What AdamW remembers of the gradients so far.
 #[derive(Clone)]
 pub struct Moments<T: Float> {
@@ -71,6 +74,23 @@ impl AdamW {
         lr: f64,
         decays: impl Fn(&Tensor<T>) -> bool,
     ) -> f64 {
+        self.update_watched(moments, parameters, gradients, lr, decays, None)
+    }
+
+    /// The same; `watch(gradient, before, after)` is told how each parameter moves, in their order.
+    ///
+    /// # Panics
+    /// As `update`.
+    #[track_caller]
+    pub fn update_watched<T: Float>(
+        &self,
+        moments: &mut Moments<T>,
+        parameters: Vec<&mut Tensor<T>>,
+        gradients: &[Tensor<T>],
+        lr: f64,
+        decays: impl Fn(&Tensor<T>) -> bool,
+        mut watch: Option<Watch<T>>,
+    ) -> f64 {
         assert_eq!(parameters.len(), gradients.len(), "one gradient for each parameter");
         assert_eq!(parameters.len(), moments.mean.len(), "one pair of moments for each parameter");
         let norm = norm(gradients);
@@ -79,7 +99,11 @@ impl AdamW {
         let moments = moments.mean.iter_mut().zip(&mut moments.square);
         for ((p, g), (m, v)) in parameters.into_iter().zip(gradients).zip(moments) {
             let decay = if decays(p) { step.decay } else { T::ZERO };
+            let before = watch.as_ref().map(|_| p.clone());
             Kernel { decay, ..step }.step(p.data_mut(), g.data(), m.data_mut(), v.data_mut());
+            if let (Some(watch), Some(before)) = (&mut watch, before) {
+                watch(g, &before, p);
+            }
         }
         norm
     }

@@ -1,12 +1,16 @@
 //! A training session: updates, evaluations, lines of metrics and checkpoints, until the last step or until asked to
 //! stop.
 
+use super::layers::{LayersLine, looks_at};
+use super::snapshot::Snapshot;
 use super::state::Best;
 use super::stream::fingerprint;
 use super::trainer::{Trainer, Update};
 use crate::error::{Error, Result};
 use crate::run_dir::RunDir;
+use crate::run_dir::lines::Lines;
 use crate::run_dir::metrics::{Measurement, Metrics};
+use crate::tensorboard::Events;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -23,6 +27,27 @@ pub struct Session {
 struct Disk {
     run: RunDir,
     metrics: Metrics,
+    layers: Lines<LayersLine>,
+    snapshots: Lines<Snapshot>,
+    events: Option<Events>,
+}
+
+impl Disk {
+    /// Opens the files of lines to go on after `step`.
+    fn open(run: RunDir, step: usize) -> Result<Self> {
+        let (metrics, layers) = (run.metrics_after(step)?, run.lines_after(step)?);
+        let snapshots = run.lines_after(step)?;
+        Ok(Disk { run, metrics, layers, snapshots, events: None })
+    }
+
+    /// Writes what was measured.
+    fn record(&mut self, line: &Measurement, layers: Option<&LayersLine>) -> Result<()> {
+        self.metrics.append(line)?;
+        if let Some(layers) = layers {
+            self.layers.append(layers)?;
+        }
+        self.events.as_mut().map_or(Ok(()), |events| events.append(line, layers))
+    }
 }
 
 /// How a session ended.
@@ -41,6 +66,8 @@ pub struct Progress<'a> {
     pub update: &'a Update,
     /// The line that was written to `metrics.jsonl`, if this step has one.
     pub line: Option<&'a Measurement>,
+    /// What it did to each layer, if it was looked at.
+    pub layers: Option<&'a LayersLine>,
 }
 
 impl Session {
@@ -49,23 +76,35 @@ impl Session {
     /// # Errors
     /// If it cannot.
     pub fn begin(trainer: Trainer, run: RunDir) -> Result<Self> {
-        let mut metrics = run.metrics_after(0)?;
-        trainer.save(&run, None, false, &mut metrics)?;
-        Ok(Session { trainer, disk: Some(Disk { run, metrics }), best: None })
+        let mut disk = Disk::open(run, 0)?;
+        trainer.save(&disk.run, None, false, &mut disk.metrics)?;
+        disk.snapshots.append(&Snapshot::of(&trainer)?)?;
+        Ok(Session { trainer, disk: Some(disk), best: None })
     }
 
     /// Goes on with a run from its last checkpoint.
     ///
     /// # Errors
-    /// If `metrics.jsonl` is damaged or cannot be written.
+    /// If `metrics.jsonl` or another file of lines is damaged or cannot be written.
     pub fn resume(trainer: Trainer, run: RunDir, best: Option<Best>) -> Result<Self> {
-        let metrics = run.metrics_after(trainer.step())?;
-        Ok(Session { trainer, disk: Some(Disk { run, metrics }), best })
+        let disk = Disk::open(run, trainer.step())?;
+        Ok(Session { trainer, disk: Some(disk), best })
     }
 
     /// A rank that writes nothing.
     pub fn silent(trainer: Trainer, best: Option<Best>) -> Self {
         Session { trainer, disk: None, best }
+    }
+
+    /// Writes what is measured for TensorBoard as well.
+    ///
+    /// # Errors
+    /// If the directory of the run cannot be written.
+    pub fn write_events(&mut self) -> Result<()> {
+        if let Some(disk) = &mut self.disk {
+            disk.events = Some(Events::create(&disk.run.events(), self.trainer.step())?);
+        }
+        Ok(())
     }
 
     /// The best evaluation so far.
@@ -84,12 +123,18 @@ impl Session {
     ) -> Result<End> {
         let mut since = (Instant::now(), self.trainer.step());
         while self.trainer.step() < self.trainer.config.max_iters {
-            let update = self.trainer.update().map_err(|error| self.intact(error))?;
-            let ranks = Rc::clone(&self.trainer.ranks);
-            let (step, config) = (self.trainer.step(), &self.trainer.config);
-            let (last, asked) = (step == config.max_iters, ranks.any(stop.load(Ordering::Relaxed)));
-            let evaluated = last || step.is_multiple_of(config.eval_interval);
+            let (step, config) = (self.trainer.step() + 1, &self.trainer.config);
+            let evaluated = step == config.max_iters || step.is_multiple_of(config.eval_interval);
             let written = evaluated || step.is_multiple_of(config.log_interval) || step == 1;
+            let looked = written && looks_at(step, config.log_interval, evaluated);
+            let updated = match looked {
+                true => self.trainer.update_and_look().map(|(update, layers)| (update, Some(layers))),
+                false => self.trainer.update().map(|update| (update, None)),
+            };
+            let (update, layers) = updated.map_err(|error| self.intact(error))?;
+            let ranks = Rc::clone(&self.trainer.ranks);
+            let config = &self.trainer.config;
+            let (last, asked) = (step == config.max_iters, ranks.any(stop.load(Ordering::Relaxed)));
             let line = written.then(|| -> Result<Measurement> {
                 let (start, from) = since;
                 let tokens = (step - from) * config.tokens_per_update();
@@ -110,11 +155,16 @@ impl Session {
                     .same(fingerprint(&self.trainer.model), "weights")
                     .map_err(|error| self.intact(error))?;
             }
-            let written = self.write(line.as_ref(), evaluated || asked);
-            ranks
-                .agree(written.and_then(|()| {
-                    watch(&self.trainer, Progress { update: &update, line: line.as_ref() })
-                }))?;
+            let written = self.write(line.as_ref(), layers.as_ref(), evaluated || asked);
+            if evaluated {
+                since = (Instant::now(), step); // nor is what was written counted
+            }
+            ranks.agree(written.and_then(|()| {
+                watch(
+                    &self.trainer,
+                    Progress { update: &update, line: line.as_ref(), layers: layers.as_ref() },
+                )
+            }))?;
             if asked && !last {
                 return Ok(End::Stopped);
             }
@@ -135,11 +185,20 @@ impl Session {
         ))
     }
 
-    fn write(&mut self, line: Option<&Measurement>, checkpoint: bool) -> Result<()> {
+    fn write(
+        &mut self,
+        line: Option<&Measurement>,
+        layers: Option<&LayersLine>,
+        checkpoint: bool,
+    ) -> Result<()> {
+        let val_loss = line.and_then(|line| line.val_loss);
         if let (Some(disk), Some(line)) = (&mut self.disk, line) {
-            disk.metrics.append(line)?;
+            disk.record(line, layers)?;
+            if val_loss.is_some() {
+                disk.snapshots.append(&Snapshot::of(&self.trainer)?)?;
+            }
         }
-        if checkpoint { self.checkpoint(line.and_then(|line| line.val_loss)) } else { Ok(()) }
+        if checkpoint { self.checkpoint(val_loss) } else { Ok(()) }
     }
 
     fn checkpoint(&mut self, val_loss: Option<f64>) -> Result<()> {
@@ -148,7 +207,7 @@ impl Session {
             self.best = Some(Best { val_loss, step: self.trainer.step() });
         }
         match &mut self.disk {
-            Some(Disk { run, metrics }) => self.trainer.save(run, self.best, is_best, metrics),
+            Some(Disk { run, metrics, .. }) => self.trainer.save(run, self.best, is_best, metrics),
             None => Ok(()),
         }
     }

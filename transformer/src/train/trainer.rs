@@ -4,8 +4,10 @@
 //! trainer that is restored from a checkpoint goes on bit for bit.
 
 use super::config::TrainConfig;
+use super::gradient::Gradient;
+use super::layers::{FirstGradient, LayersLine, Moved};
 use super::memory;
-use super::optimizer::{AdamW, Moments};
+use super::optimizer::{AdamW, Moments, Watch};
 use super::ranks::{Alone, Ranks};
 use super::schedule::learning_rate;
 use crate::data::batches::{Batch, Batches, in_order};
@@ -82,19 +84,48 @@ impl Trainer {
     /// # Errors
     /// If the loss or the gradient is not finite; the model is then as it was before.
     pub fn update(&mut self) -> Result<Update> {
+        let found = self.gradient()?;
+        Ok(self.apply(&found, None))
+    }
+
+    /// The same update, and what it did to each layer.
+    ///
+    /// # Errors
+    /// As `update`.
+    pub fn update_and_look(&mut self) -> Result<(Update, LayersLine)> {
+        let found = self.gradient()?;
+        let mut moved = Vec::new();
+        let is_first = self.step == 0;
+        let update =
+            self.apply(&found, Some(&mut |g, before, after| moved.push(Moved::of(g, before, after))));
+        let names: Vec<String> = self.model.parameters().into_iter().map(|(name, _)| name).collect();
+        let mut line = LayersLine::of(self.step, names.iter().map(String::as_str).zip(moved));
+        if is_first {
+            let gradients = names.iter().zip(&found.of);
+            line.first_gradients = gradients.map(|(name, g)| FirstGradient::of(name, g)).collect();
+        }
+        Ok((update, line))
+    }
+
+    /// The gradient of the next batches.
+    fn gradient(&mut self) -> Result<Gradient<f32>> {
         let number = self.config.gradient_accumulation_steps;
         let drawn = (0..number).map(|_| self.batches.draw(&self.dataset.train));
         let batches: Vec<Batch> = self.ranks.agree(drawn.collect())?;
         let pass = |i: usize| self.training_pass(self.step * number + i);
         let failed = |error: Error| error.at(format!("update {}", self.step + 1));
-        let found = self.ranks.gradient(&self.model, &batches, pass).map_err(failed)?;
+        self.ranks.gradient(&self.model, &batches, pass).map_err(failed)
+    }
 
+    /// Clipping and AdamW.
+    fn apply(&mut self, found: &Gradient<f32>, watch: Option<Watch<f32>>) -> Update {
         let lr = learning_rate(&self.config, self.step);
         let adamw = AdamW::of(&self.config);
         let decays = |parameter: &Tensor<f32>| parameter.shape().len() >= 2;
-        let grad_norm = adamw.update(&mut self.moments, self.model.parameters_mut(), &found.of, lr, decays);
+        let parameters = self.model.parameters_mut();
+        let grad_norm = adamw.update_watched(&mut self.moments, parameters, &found.of, lr, decays, watch);
         self.step += 1;
-        Ok(Update { loss: found.loss, grad_norm, lr })
+        Update { loss: found.loss, grad_norm, lr }
     }
 
     /// The masks of batch number `index` of the run have a place of their own in the stream of random numbers.

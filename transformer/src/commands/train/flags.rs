@@ -47,6 +47,9 @@ pub struct Flags {
     /// Replace the run in --out_dir
     #[arg(long)]
     pub overwrite: bool,
+    /// Write what is measured for TensorBoard too, in tensorboard/ of the run
+    #[arg(long)]
+    pub tensorboard: bool,
     /// The threads to compute with; the numbers do not depend on it [default: one a physical core]
     #[arg(long, value_name = "N", value_parser = size)]
     pub threads: Option<usize>,

@@ -3,6 +3,7 @@
 mod design;
 mod file;
 mod flags;
+mod page;
 
 pub(crate) use file::flags as flags_of_file;
 pub use flags::Flags;
@@ -26,9 +27,11 @@ use crate::random::{Purpose, generator};
 use crate::run_dir::RunDir;
 use crate::sample::{Sampling, generate};
 use crate::train::config::TrainConfig;
+use crate::train::layers::LayersLine;
 use crate::train::ranks::{self, Ranks};
 use crate::train::session::{End, Session};
 use crate::train::trainer::{Trainer, WHOLE};
+use page::Page;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -45,6 +48,9 @@ pub fn run(flags: &Flags) -> Result<()> {
     let out_dir = flags.out_dir();
     let (mut session, tokenizer) =
         if flags.resume { resume(flags, &out_dir, &ranks)? } else { begin(flags, &out_dir, &ranks)? };
+    if flags.tensorboard {
+        session.write_events()?;
+    }
     if ranks.is_first() {
         introduce(&session.trainer, &out_dir, threads, ranks.size());
     }
@@ -55,6 +61,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     let sample_at: Vec<usize> =
         [0.1, 0.3, 0.6].map(|part| (part * config.max_iters as f64) as usize).to_vec();
     let (mut val_loss, mut early) = (None, Early::default());
+    let mut page = Page::of(&out_dir);
     let end = session.train(&stop, |trainer, progress| {
         val_loss = progress.line.and_then(|line| line.val_loss);
         if !ranks.is_first() {
@@ -65,6 +72,9 @@ pub fn run(flags: &Flags) -> Result<()> {
         if config.max_iters >= 20 && sample_at.contains(&trainer.step()) {
             screen.print(&format!("--- it writes: {}", short_sample(trainer, &tokenizer)));
         }
+        let first = progress.layers.and_then(first_gradients);
+        let failed = if val_loss.is_some() { page.refresh(trainer.step() == config.max_iters) } else { None };
+        first.into_iter().chain(failed).for_each(|warning| screen.print(&warning));
         Ok(())
     })?;
     if end == End::Done && val_loss.is_none() {
@@ -81,6 +91,7 @@ pub fn run(flags: &Flags) -> Result<()> {
             say_where(&session, &out_dir, begun);
         }
         End::Stopped => {
+            page.refresh(true).into_iter().for_each(|warning| println!("{warning}"));
             let step = session.trainer.step();
             println!("stopped after step {step}, and saved. Go on with:");
             println!("  {} train --resume --out_dir {}", program(), out_dir.display());
@@ -213,6 +224,14 @@ fn introduce(trainer: &Trainer, out_dir: &Path, threads: usize, ranks: usize) {
     );
 }
 
+/// Names the parameters that got no gradient at the first update; silent where all have one.
+fn first_gradients(line: &LayersLine) -> Option<String> {
+    let names: Vec<&str> = line.without_gradient().map(|first| first.name.as_str()).collect();
+    let known =
+        "every entry was exactly zero at the first update, so nothing trains them unless that changes";
+    (!names.is_empty()).then(|| format!("warning: no gradient for {}: {known}", names.join(", ")))
+}
+
 /// `1 layer`, `2 layers`
 fn counted(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
@@ -287,6 +306,7 @@ fn say_where(session: &Session, out_dir: &Path, begun: Instant) {
     if let Some(best) = best {
         println!("and best.safetensors (step {}, validation loss {:.4})", best.step, best.val_loss);
     }
+    println!("how it went, as a page: {dir}/report.html");
     println!("\nnext:");
     println!("  {} sample --from {dir} --num_samples 3", program());
     println!("  {} eval --from {dir}", program());

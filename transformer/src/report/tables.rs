@@ -1,0 +1,149 @@
+//! Tables: how runs ended, in what they differ, what a run was told, its first gradients.
+
+use super::curves::class_of;
+use super::seen::Seen;
+use crate::chart::{escape, number};
+use crate::commands::thousands;
+use crate::model::Gpt;
+use crate::train::layers::FirstGradient;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// 12345.6 → `12 346`, on one line.
+pub fn grouped(number: f64) -> String {
+    thousands(number).replace(' ', "\u{a0}")
+}
+
+/// How many numbers the run's model learns.
+pub fn parameters(run: &Seen) -> usize {
+    let shapes = Gpt::shapes(&run.model, usize::MAX).ok();
+    let shapes = shapes.as_ref().map(Gpt::parameters).unwrap_or_default();
+    shapes.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
+}
+
+/// A row a run: how it ended.
+pub fn ends(runs: &[Seen]) -> String {
+    let row = |(i, run): (usize, &Seen)| {
+        let step = run.last().map_or(0, |line| line.step);
+        let tokens = step * run.state.config.tokens_per_update();
+        let loss = |loss: Option<f64>| loss.map_or("–".to_owned(), |loss| format!("{loss:.4}"));
+        let best = run.best_validation();
+        let cells = [
+            grouped(parameters(run) as f64),
+            step.to_string(),
+            number(tokens as f64),
+            loss(run.last().map(|line| line.train_loss)),
+            loss(run.last_validation().map(|(_, loss)| loss)),
+            best.map_or("–".to_owned(), |(step, loss)| format!("{loss:.4} at {step}")),
+            loss(run.floor()),
+            run.speed().map_or("–".to_owned(), grouped),
+        ];
+        let cells: String = cells.iter().map(|cell| format!("<td class=n>{cell}")).collect();
+        format!("<tr><th scope=row><span class={}>■</span> {}{cells}", class_of(i), escape(&run.name))
+    };
+    let heads =
+        ["parameters", "updates", "tokens", "training loss", "validation loss", "best", "floor", "tokens/s"];
+    let heads: String = heads.iter().map(|head| format!("<th class=n scope=col>{head}")).collect();
+    let rows: String = runs.iter().enumerate().map(row).collect();
+    format!("<div class=scroll tabindex=0><table><tr><th scope=col>run{heads}{rows}</table></div>")
+}
+
+/// The fields of the configuration that are not the same in all runs.
+pub fn differences(runs: &[Seen]) -> String {
+    let told: Vec<BTreeMap<String, String>> = runs.iter().map(configuration).collect();
+    let mut fields: Vec<&String> = told.iter().flat_map(BTreeMap::keys).collect();
+    fields.sort();
+    fields.dedup();
+    let rows: String = fields
+        .into_iter()
+        .filter(|field| told.iter().any(|fields| fields.get(*field) != told[0].get(*field)))
+        .map(|field| {
+            let value = |fields: &BTreeMap<String, String>| {
+                fields.get(field).map_or("–".to_owned(), |value| escape(value))
+            };
+            let values: String = told.iter().map(|fields| format!("<td class=n>{}", value(fields))).collect();
+            format!("<tr><th scope=row>{}{values}", escape(field))
+        })
+        .collect();
+    if rows.is_empty() {
+        return "<p>The runs were told the same.</p>".to_owned();
+    }
+    let names: String =
+        runs.iter().map(|run| format!("<th class=n scope=col>{}", escape(&run.name))).collect();
+    format!("<div class=scroll tabindex=0><table><tr><th scope=col>flag{names}{rows}</table></div>")
+}
+
+/// All fields of the configuration.
+pub fn told(run: &Seen) -> String {
+    let fields = configuration(run);
+    let rows: String = fields
+        .iter()
+        .map(|(field, value)| format!("<tr><th scope=row>{}<td class=n>{}", escape(field), escape(value)))
+        .collect();
+    format!(
+        "<details><summary>What it was told: {} fields</summary><table>{rows}</table></details>",
+        fields.len()
+    )
+}
+
+/// What a run was told, under the names of the flags.
+fn configuration(run: &Seen) -> BTreeMap<String, String> {
+    let mut fields = BTreeMap::new();
+    flatten(&serde_json::to_value(&run.state.config).unwrap_or_default(), &mut fields);
+    fields.insert("data".to_owned(), run.state.data.name.clone());
+    fields
+}
+
+fn flatten(value: &Value, fields: &mut BTreeMap<String, String>) {
+    let Value::Object(object) = value else { return };
+    for (name, value) in object {
+        match value {
+            Value::Object(_) => flatten(value, fields),
+            Value::String(text) => drop(fields.insert(name.clone(), text.clone())),
+            Value::Null => {}
+            value => drop(fields.insert(name.clone(), value.to_string())),
+        }
+    }
+}
+
+/// What the first update found: the parameters without a gradient by name, the others in a table.
+pub fn first_gradients(run: &Seen) -> String {
+    let lines = run.layers.iter().flatten();
+    let Some(line) = lines.into_iter().find(|line| !line.first_gradients.is_empty()) else {
+        return String::new();
+    };
+    let without: Vec<String> =
+        line.without_gradient().map(|first| format!("<code>{}</code>", escape(&first.name))).collect();
+    let verdict = if without.is_empty() {
+        format!(
+            "<p>At the first update every one of the {} parameters had a gradient.</p>",
+            line.first_gradients.len()
+        )
+    } else {
+        format!(
+            "<p class=warning><b>Without a gradient at the first update:</b> {}. Every entry was exactly zero: nothing trains \
+             them unless that changes.</p>",
+            without.join(", ")
+        )
+    };
+    let row = |first: &FirstGradient| {
+        let part = |zero: usize, of: usize| if zero == 0 { String::new() } else { format!("{zero} of {of}") };
+        let columns = if first.shape.len() < 2 { 0 } else { first.shape[first.shape.len() - 1] };
+        format!(
+            "<tr><th scope=row>{}<td class=n>{}<td class=n>{}<td class=n>{}<td class=n>{}",
+            escape(&first.name),
+            first.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × "),
+            number(f64::from(first.norm)),
+            part(first.zero_rows, first.rows()),
+            part(first.zero_columns, columns)
+        )
+    };
+    let rows: String = line.first_gradients.iter().map(row).collect();
+    format!(
+        "<section id=first><h2>The first gradients</h2>{verdict}<details><summary>Parameter by parameter</summary><p \
+         class=soft>Rows that are exactly zero: tokens that the first batch did not have, units whose output nobody uses. \
+         Columns: units that were off for every token.</p><div class=scroll tabindex=0><table><tr><th \
+         scope=col>parameter<th class=n scope=col>shape<th class=n scope=col>norm<th class=n scope=col>zero rows<th class=n \
+         scope=col>zero columns{rows}</table></div></details></section>"
+    )
+}
