@@ -35,7 +35,7 @@ pub fn write(runs: &[PathBuf], out: &Path) -> Result<()> {
 /// The page as HTML.
 ///
 /// # Errors
-/// As [`write`], except for the last.
+/// As [`write()`], except for the last.
 pub fn html(runs: &[PathBuf]) -> Result<String> {
     let seen: Vec<Seen> = runs.iter().map(|path| Seen::read(path)).collect::<Result<_>>()?;
     page::page(&seen)
