@@ -59,9 +59,11 @@ fn in_ci() -> bool {
     std::env::var_os("BACKSTEP_NEEDS_GDB").is_some()
 }
 
-/// Runs `cargo build` with these flags and whole debug information; the program that it made.
+/// Runs `cargo build` with these flags and whole debug information; the program that it made. It lies in a folder of its own:
+/// the other tests go on with the program that was built for them, which is optimised.
 fn built(flags: &[&str]) -> PathBuf {
     let build = Command::new(env!("CARGO"))
+        .env("CARGO_TARGET_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/debugger"))
         .args(["build", "--quiet", "--locked"])
         .args(flags)
         .args(["--message-format=json-render-diagnostics", "--config=profile.dev.debug=\"full\""])
