@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-OURS = HERE.parents[1] / "target/release/transformer"
+OURS = HERE.parents[1] / "target/fast/transformer"
 BUILT = {"candle": HERE / "candle/target/release/candle-peer"}
 STEPS = {
     "torch": [sys.executable, HERE / "pytorch/step.py"],
@@ -39,7 +39,7 @@ def run(command, threads):
 
 def ours(arguments, threads):
     if not OURS.exists():
-        sys.exit(f"{OURS} is not there: cargo build --release")
+        sys.exit(f"{OURS} is not there: cargo build --profile fast")
     return run([OURS, *arguments], threads)
 
 
