@@ -77,14 +77,16 @@ pub fn plan(config: &TrainConfig, dataset: Dataset) -> Result<Plan> {
         timed: 0,
         rows,
     };
+    let updates = |update: f64| work.updates as f64 * update;
     if row > PATIENCE {
         let [low, likely, high] = roofline(plan.flops_per_update, peak);
         plan.update = Range { low, likely, high };
+        plan.updates = plan.update.map(updates);
         plan.evaluations = work.evaluated as f64 * flops / 3.0 / (SHARES[1] * peak);
     } else {
         plan.measure(config, micro, dataset, &work)?;
+        plan.updates = plan.update.drifting().map(updates);
     }
-    plan.updates = plan.update.map(|update| work.updates as f64 * update);
     plan.seconds = plan.updates.map(|updates| updates + plan.evaluations + plan.samples);
     Ok(plan)
 }
