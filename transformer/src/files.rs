@@ -50,6 +50,14 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
     fs::rename(from, to).map_err(|error| Error::io("replace", to, &error))
 }
 
+/// Whether a file lies in a directory, by whatever name both are called.
+pub fn lies_in(file: &Path, directory: &Path) -> bool {
+    match (file.canonicalize(), directory.canonicalize()) {
+        (Ok(file), Ok(directory)) => file.parent() == Some(directory.as_path()),
+        _ => false,
+    }
+}
+
 /// Waits until the directory that holds `path` is on the disk, so that renames in it survive a power cut.
 ///
 /// # Errors

@@ -312,7 +312,7 @@ fn read_header(file: &mut File) -> Result<(Metadata, u64)> {
     file.read_exact(&mut header).map_err(refused)?;
     let metadata: Metadata = serde_json::from_slice(&header)
         .map_err(|error| Error::new(format!("the header is not valid: {error}")).at("the header"))?;
-    let expected = data_start + metadata.data_len() as u64;
+    let expected = data_start.saturating_add(metadata.data_len() as u64); // no file is as long as that
     if file_length != expected {
         let longer_or_cut = if file_length < expected { "cut off" } else { "longer than its header says" };
         return Err(Error::new(format!(

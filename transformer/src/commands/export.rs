@@ -1,6 +1,7 @@
 //! `export`: a run becomes a checkpoint that Hugging Face's `transformers` loads.
 
 use crate::error::{Error, Result};
+use crate::files::lies_in;
 use crate::huggingface::transfer;
 use crate::run_dir::{RunDir, Weights};
 use crate::train::load_model;
@@ -44,6 +45,11 @@ pub fn run(flags: &Flags) -> Result<()> {
     let (config, _) = run.description()?;
     let model = load_model(&run.weights(flags.weights)?, &config)?;
     let out = &flags.out;
+    if lies_in(&flags.from.join("config.json"), out) {
+        return Err(Error::new("the checkpoint would replace the run that it is made of")
+            .in_file(out)
+            .way_out("name another --out"));
+    }
     if out.join("trainer.json").exists() || (!flags.overwrite && out.join("config.json").exists()) {
         return Err(Error::new("this directory already holds a model")
             .in_file(out)

@@ -2,7 +2,8 @@
 
 use super::program;
 use super::screen::thousands;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::files::lies_in;
 use crate::huggingface::transfer;
 use crate::run_dir::RunDir;
 use crate::run_dir::imported::tokenizer_for;
@@ -43,6 +44,11 @@ pub fn run(flags: &Flags) -> Result<()> {
     let model = transfer::import(&flags.directory)?;
     let tokenizer = flags.tokenizer.clone().unwrap_or_else(|| flags.directory.join("tokenizer.json"));
     tokenizer_for(&model, &tokenizer)?;
+    if [&flags.directory.join("config.json"), &tokenizer].into_iter().any(|read| lies_in(read, &flags.out)) {
+        return Err(Error::new("the run would replace the files that it is made of")
+            .in_file(&flags.out)
+            .way_out("name another --out"));
+    }
     let run = RunDir::create(&flags.out, flags.overwrite)?;
     run.write_imported(&model, &flags.directory, &tokenizer)?;
     let (config, dir) = (&model.config, flags.out.display());

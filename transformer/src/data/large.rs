@@ -160,6 +160,7 @@ impl LargeText {
             Keep::In(directory) => {
                 fs::create_dir_all(directory).map_err(|error| Error::io("make", directory, &error))?;
                 let [train, validation] = in_directory(directory);
+                forget(&directory.join(KEPT[2]))?; // or a kill between the parts would leave ids under another text's name
                 self.write(tokenizer, format, [&train, &validation])?;
                 files::write_json(&directory.join(KEPT[2]), &identity)?;
                 ([train, validation], false)
@@ -202,6 +203,15 @@ pub fn clear(directory: &Path, dataset: &Dataset) -> Result<()> {
     there
         .into_iter()
         .try_for_each(|path| fs::remove_file(path).map_err(|error| Error::io("remove", path, &error)))
+}
+
+/// Removes the file that says which text's ids lie beside it, if there is one.
+fn forget(identity: &Path) -> Result<()> {
+    match fs::remove_file(identity) {
+        Ok(()) => files::sync_directory(identity),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Error::io("remove", identity, &error)),
+    }
 }
 
 /// Two files that no other process uses.
@@ -270,5 +280,22 @@ mod tests {
         let characters = Tokenizer::for_text(TokenizerKind::Char, "abd ");
         let other = text("abd ").dataset(&characters, 4, Keep::In(&kept)).unwrap();
         assert_eq!(ids(&other.train)[..3], [1, 2, 3]);
+    }
+
+    #[test]
+    fn ids_that_were_replaced_only_in_part_are_nobodys() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, kept) = (directory.path().join("text.txt"), directory.path().join("run"));
+        let text = |content: &str| {
+            fs::write(&path, content).unwrap();
+            LargeText::survey(&path).unwrap()
+        };
+        let characters = Tokenizer::for_text(TokenizerKind::Char, "abc ");
+        text(&"abc ".repeat(50)).dataset(&characters, 4, Keep::In(&kept)).unwrap();
+        assert!(kept.join(KEPT[2]).exists());
+        // The part to train on is written, and then the validation part has a character that has no id.
+        let other = text(&("ab ".repeat(60) + &"z".repeat(20)));
+        assert!(other.dataset(&characters, 4, Keep::In(&kept)).is_err());
+        assert!(!kept.join(KEPT[2]).exists(), "the ids that lie there are those of no text");
     }
 }

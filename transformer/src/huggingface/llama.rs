@@ -108,7 +108,7 @@ impl Llama {
                 format!("{:?} is not silu, the gate of swiglu here", self.hidden_act),
             );
         }
-        if self.head_dim.is_some_and(|e| e * self.num_attention_heads != self.hidden_size) {
+        if self.head_dim.is_some_and(|e| e.checked_mul(self.num_attention_heads) != Some(self.hidden_size)) {
             return refuse("head_dim", "the heads share hidden_size equally here");
         }
         if self.mlp_bias != self.attention_bias {

@@ -212,3 +212,25 @@ fn an_imported_model_is_measured_on_a_text_that_is_named() {
     let output = transformer(&["eval", "--data", text.to_str().unwrap(), "--from"], &imported);
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("validation loss "), "{output:?}");
 }
+
+#[test]
+fn a_checkpoint_is_not_imported_onto_itself_nor_a_run_exported_onto_itself() {
+    let place = Place::new();
+    let checkpoint = place.checkpoint(&[]);
+    let here = checkpoint.to_str().expect("a path in UTF-8");
+    let weights = fs::read(checkpoint.join("model.safetensors")).expect("a checkpoint");
+    let output = transformer(&["import", "--overwrite", "--out", here], &checkpoint);
+    refused(output, &[here, "--out"]);
+    assert_eq!(fs::read(checkpoint.join("model.safetensors")).ok(), Some(weights));
+
+    assert!(place.import(&checkpoint).status.success());
+    let imported = place.path("imported");
+    let here = imported.to_str().expect("a path in UTF-8");
+    let output = transformer(&["export", "--overwrite", "--out", here, "--from"], &imported);
+    refused(output, &[here, "--out"]);
+    assert!(
+        transformer(&["eval", "--data", place.text().to_str().unwrap(), "--from"], &imported)
+            .status
+            .success()
+    );
+}

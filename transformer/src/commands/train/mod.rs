@@ -49,7 +49,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     let (mut session, tokenizer) =
         if flags.resume { resume(flags, &out_dir, &ranks)? } else { begin(flags, &out_dir, &ranks)? };
     if flags.tensorboard {
-        session.write_events()?;
+        ranks.agree(session.write_events())?;
     }
     if ranks.is_first() {
         introduce(&session.trainer, &out_dir, threads, ranks.size());
