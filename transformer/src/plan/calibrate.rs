@@ -194,6 +194,7 @@ mod tests {
         assert!(plan.timed > 0 && plan.rows == 8, "{plan:?}");
         let Range { low, likely, high } = plan.seconds;
         assert!(0.0 < low && low <= likely && likely <= high, "{plan:?}");
+        assert_eq!(plan.updates, plan.update.drifting().map(|update| 70.0 * update));
         let parts = 70.0 * plan.update.likely + plan.evaluations + plan.samples;
         assert!((likely - parts).abs() < 1e-9 * parts, "{plan:?}");
     }
