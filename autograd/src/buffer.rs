@@ -43,6 +43,7 @@ impl<T: Float> Buffer<T> {
 }
 
 impl<T: Float> Block<T> {
+    #[inline]
     fn take(class: usize) -> Self {
         T::with_pool(|pool| pool.take(class)).flatten().unwrap_or_else(|| Block::allocate(class))
     }
@@ -57,12 +58,14 @@ impl<T: Float> Block<T> {
 
 impl<T: Float> Deref for Buffer<T> {
     type Target = [T];
+    #[inline]
     fn deref(&self) -> &[T] {
         &self.block.storage[self.block.start..self.block.start + self.len]
     }
 }
 
 impl<T: Float> DerefMut for Buffer<T> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut [T] {
         &mut self.block.storage[self.block.start..self.block.start + self.len]
     }
@@ -87,10 +90,12 @@ impl<T> Pool<T> {
         Pool { free: Vec::new() }
     }
 
+    #[inline]
     fn take(&mut self, class: usize) -> Option<Block<T>> {
         self.free.get_mut(class)?.pop()
     }
 
+    #[inline]
     fn put(&mut self, block: Block<T>) {
         if self.free.len() <= block.class {
             self.free.resize_with(block.class + 1, Vec::new);

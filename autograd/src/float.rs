@@ -60,6 +60,7 @@ pub trait Float:
     fn powf(self, p: f64) -> Self;
 
     /// |x|; the derivative at 0 is taken as 0.
+    #[inline]
     fn abs(self) -> Self {
         if self < Self::ZERO {
             -self
@@ -71,16 +72,19 @@ pub trait Float:
     }
 
     /// 0; for a dual number also without a tangent, so that it is 0 nearby as well.
+    #[inline]
     fn is_zero(self) -> bool {
         self == Self::ZERO
     }
 
     /// Neither infinite nor NaN.
+    #[inline]
     fn is_finite(self) -> bool {
         self.to_f64().is_finite()
     }
 
     /// Lends this thread's pool of storage (see [`crate::buffer`]); a scalar without one asks the allocator.
+    #[inline]
     fn with_pool<R>(_use_pool: impl FnOnce(&mut Pool<Self>) -> R) -> Option<R> {
         None
     }
@@ -182,21 +186,27 @@ impl Float for f32 {
     const ZERO: f32 = 0.0;
     const ONE: f32 = 1.0;
 
+    #[inline]
     fn from_f64(x: f64) -> f32 {
         x as f32
     }
+    #[inline]
     fn to_f64(self) -> f64 {
         f64::from(self)
     }
+    #[inline]
     fn exp(self) -> f32 {
         f32::exp(self)
     }
+    #[inline]
     fn ln(self) -> f32 {
         f32::ln(self)
     }
+    #[inline]
     fn sqrt(self) -> f32 {
         f32::sqrt(self)
     }
+    #[inline]
     fn tanh(self) -> f32 {
         f32::tanh(self)
     }
@@ -254,6 +264,7 @@ impl Float for f32 {
     fn exp_affine(y: &mut [f32], scale: f32, shift: f32) {
         maths::exp_affine(y, scale, shift);
     }
+    #[inline]
     fn with_pool<R>(use_pool: impl FnOnce(&mut Pool<f32>) -> R) -> Option<R> {
         POOL_F32.try_with(|pool| use_pool(&mut pool.borrow_mut())).ok()
     }
@@ -263,21 +274,27 @@ impl Float for f64 {
     const ZERO: f64 = 0.0;
     const ONE: f64 = 1.0;
 
+    #[inline]
     fn from_f64(x: f64) -> f64 {
         x
     }
+    #[inline]
     fn to_f64(self) -> f64 {
         self
     }
+    #[inline]
     fn exp(self) -> f64 {
         f64::exp(self)
     }
+    #[inline]
     fn ln(self) -> f64 {
         f64::ln(self)
     }
+    #[inline]
     fn sqrt(self) -> f64 {
         f64::sqrt(self)
     }
+    #[inline]
     fn tanh(self) -> f64 {
         f64::tanh(self)
     }
@@ -335,6 +352,7 @@ impl Float for f64 {
     fn exp_affine(y: &mut [f64], scale: f64, shift: f64) {
         maths::exp_affine(y, scale, shift);
     }
+    #[inline]
     fn with_pool<R>(use_pool: impl FnOnce(&mut Pool<f64>) -> R) -> Option<R> {
         POOL_F64.try_with(|pool| use_pool(&mut pool.borrow_mut())).ok()
     }

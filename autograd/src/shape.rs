@@ -17,6 +17,7 @@ pub struct Shape(Axes);
 
 impl Shape {
     /// How many numbers a tensor of this shape holds.
+    #[inline]
     pub fn numel(&self) -> usize {
         self.iter().product()
     }
@@ -51,6 +52,7 @@ impl Shape {
     }
 
     /// Steps, in numbers, from one index of each axis to the next: `[2, 3, 4]` has `[12, 4, 1]`.
+    #[inline]
     pub fn strides(&self) -> Axes {
         let mut strides: Axes = SmallVec::from_elem(1, self.len());
         for axis in (1..self.len()).rev() {
@@ -75,6 +77,7 @@ impl Shape {
     }
 
     /// Strides for reading a tensor of this shape as if it had shape `out`: 0 along every repeated axis.
+    #[inline]
     pub fn broadcast_strides(&self, out: &Shape) -> Axes {
         let missing = out.len() - self.len();
         let mut strides: Axes = SmallVec::from_elem(0, missing);
@@ -105,6 +108,7 @@ impl Shape {
 
 impl Deref for Shape {
     type Target = [usize];
+    #[inline]
     fn deref(&self) -> &[usize] {
         &self.0
     }

@@ -78,21 +78,25 @@ impl<T: Float> Tensor<T> {
     }
 
     /// The sizes of the axes.
+    #[inline]
     pub fn shape(&self) -> &Shape {
         &self.shape
     }
 
     /// How many numbers there are.
+    #[inline]
     pub fn numel(&self) -> usize {
         self.storage.len()
     }
 
     /// The numbers in row-major order.
+    #[inline]
     pub fn data(&self) -> &[T] {
         &self.storage
     }
 
     /// The numbers, to be changed; they are copied first if another tensor shares them.
+    #[inline]
     pub fn data_mut(&mut self) -> &mut [T] {
         if Arc::get_mut(&mut self.storage).is_none() {
             *self = Tensor::new(self.shape.clone(), self.data());
@@ -167,6 +171,7 @@ impl<T: Float> Tensor<T> {
     }
 
     /// Whether no entry is infinite or NaN.
+    #[inline]
     pub fn is_finite(&self) -> bool {
         self.data().iter().all(|x| x.is_finite())
     }

@@ -3,6 +3,7 @@
 
 use autograd::{Tape, Tensor};
 use backstep::{fixture, tensor};
+use serde_json::Map;
 use std::fs;
 use transformer::huggingface::{Family, transfer};
 use transformer::model::{Decoder, Gpt};
@@ -79,7 +80,7 @@ fn an_exported_model_is_imported_again_bit_for_bit() {
     for name in CHECKPOINTS {
         let directory = tempfile::tempdir().unwrap();
         let model = import(name);
-        let family = transfer::export(&model, directory.path()).unwrap();
+        let family = transfer::export(&model, Map::new(), directory.path()).unwrap();
         assert_eq!(family, if name.starts_with("llama") { Family::Llama } else { Family::Gpt2 });
         let again = transfer::import(directory.path()).unwrap();
         assert_eq!(again.config, model.config);
@@ -92,7 +93,7 @@ fn an_exported_model_is_imported_again_bit_for_bit() {
 #[test]
 fn an_exported_llama_has_the_tensors_that_transformers_wrote() {
     let directory = tempfile::tempdir().unwrap();
-    transfer::export(&import("llama"), directory.path()).unwrap();
+    transfer::export(&import("llama"), Map::new(), directory.path()).unwrap();
     let theirs = TensorFile::open(&fixture("huggingface/llama/model.safetensors")).unwrap();
     let ours = TensorFile::open(&directory.path().join("model.safetensors")).unwrap();
     let sorted = |mut names: Vec<String>| {

@@ -12,6 +12,8 @@ mod check;
 mod config;
 #[path = "command_line/import.rs"]
 mod import;
+#[path = "command_line/init_from.rs"]
+mod init_from;
 #[path = "command_line/many_models.rs"]
 mod many_models;
 #[path = "command_line/plan.rs"]

@@ -178,45 +178,41 @@ impl<T: Simd> Part<'_, T> {
                 for start in columns.clone().step_by(nr).take_while(|&start| start < columns_end) {
                     let panel = start..columns.end.min(start + nr);
                     let width = panel.len().min((columns_end - start).next_multiple_of(L::N));
-                    let b_row = panel.len().next_multiple_of(L::N);
                     let packed = panels_b[kc * (start - columns.start)..].as_mut_ptr();
-                    // SAFETY: `check` has shown that row i, column `start` of C lies inside it.
-                    let c = unsafe { self.c.get().add(i * ldc + start) };
-                    let tile = Tile {
-                        depth: needed.len(),
-                        a,
-                        a_row,
-                        a_column,
-                        b: packed.cast_const().wrapping_add(skipped * b_row),
-                        b_row,
-                        c,
-                        c_row: ldc,
-                        width,
-                        accumulate,
-                        bias: bias_at(start),
+                    let packed_row = if b_as_it_lies { L::N } else { panel.len().next_multiple_of(L::N) };
+                    let packs = on_the_way && i == self.rows.start;
+                    // B is read where it lies up to this column of the panel, and from the packed panel after it.
+                    let lies = match (packs, b_as_it_lies) {
+                        (true, _) => width,
+                        (false, true) => (panel.len() / L::N * L::N).min(width),
+                        (false, false) => 0,
                     };
-                    // SAFETY: `check` has shown that A's, B's and C's last number lies inside its slice; the packed
-                    // panels hold `depth` whole rows each; rows and columns of C are this piece's alone.
-                    unsafe {
-                        if on_the_way && i == self.rows.start {
-                            let b = self.b[depth.start * ldb + start..].as_ptr();
-                            Tile { b, b_row: ldb, ..tile }.compute_and_pack::<L>(packed);
-                        } else if !b_as_it_lies {
-                            tile.compute::<L>(height);
-                        } else {
-                            let whole = (panel.len() / L::N * L::N).min(width);
-                            if whole > 0 {
-                                let b = self.b[depth.start * ldb + start..].as_ptr();
-                                let b = b.wrapping_add(skipped * ldb);
-                                Tile { b, b_row: ldb, width: whole, ..tile }.compute::<L>(height);
-                            }
-                            if whole < width {
-                                let (c, bias) = (c.add(whole), bias_at(start + whole));
-                                let b = packed.cast_const().wrapping_add(skipped * L::N);
-                                let width = width - whole;
-                                Tile { b, b_row: L::N, c, width, bias, ..tile }.compute::<L>(height);
-                            }
+                    let (mut from, mut to) = (0, if lies > 0 { lies } else { width });
+                    while from < to {
+                        let (b, b_row) = match to == lies {
+                            true => (self.b[depth.start * ldb + start..].as_ptr(), ldb),
+                            false => (packed.cast_const(), packed_row),
+                        };
+                        let tile = Tile {
+                            depth: needed.len(),
+                            a,
+                            a_row,
+                            a_column,
+                            b: b.wrapping_add(skipped * b_row),
+                            b_row,
+                            // SAFETY: `check` has shown that row i, column `start + from` of C lies inside it.
+                            c: unsafe { self.c.get().add(i * ldc + start + from) },
+                            c_row: ldc,
+                            width: to - from,
+                            accumulate,
+                            bias: bias_at(start + from),
+                        };
+                        // SAFETY: `check` has shown that A's, B's and C's last number lies inside its slice; the packed
+                        // panels hold `depth` whole rows each; rows and columns of C are this piece's alone.
+                        unsafe {
+                            if packs { tile.compute_and_pack::<L>(packed) } else { tile.compute::<L>(height) }
                         }
+                        (from, to) = (to, width);
                     }
                 }
                 if let Some(gelu) = gelu {

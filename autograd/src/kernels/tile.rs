@@ -46,9 +46,9 @@ impl<T: Copy> Tile<T> {
         unsafe {
             match self.width.div_ceil(L::N) {
                 1 => self.of_width::<L, 1>(rows),
-                2 if L::NV >= 2 => self.of_width::<L, 2>(rows),
-                3 if L::NV >= 3 => self.of_width::<L, 3>(rows),
-                4 if L::NV >= 4 => self.of_width::<L, 4>(rows),
+                2 if const { L::NV >= 2 } => self.of_width::<L, 2>(rows),
+                3 if const { L::NV >= 3 } => self.of_width::<L, 3>(rows),
+                4 if const { L::NV >= 4 } => self.of_width::<L, 4>(rows),
                 _ => unreachable!("a tile is at most NV registers wide"),
             }
         }
@@ -81,8 +81,8 @@ impl<T: Copy> Tile<T> {
                 2 => self.of_size::<L, 2, V, false>(std::ptr::null_mut()),
                 3 => self.of_size::<L, 3, V, false>(std::ptr::null_mut()),
                 4 => self.of_size::<L, 4, V, false>(std::ptr::null_mut()),
-                5 if L::MR >= 5 => self.of_size::<L, 5, V, false>(std::ptr::null_mut()),
-                6 if L::MR >= 6 => self.of_size::<L, 6, V, false>(std::ptr::null_mut()),
+                5 if const { L::MR >= 5 } => self.of_size::<L, 5, V, false>(std::ptr::null_mut()),
+                6 if const { L::MR >= 6 } => self.of_size::<L, 6, V, false>(std::ptr::null_mut()),
                 _ => unreachable!("a tile is at most MR rows high"),
             }
         }

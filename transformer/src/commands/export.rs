@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::files::lies_in;
-use crate::huggingface::transfer;
+use crate::huggingface::{special_ids, transfer};
 use crate::run_dir::{RunDir, Weights};
 use crate::train::load_model;
 use clap::Args;
@@ -50,13 +50,14 @@ pub fn run(flags: &Flags) -> Result<()> {
             .in_file(out)
             .way_out("name another --out"));
     }
-    if out.join("trainer.json").exists() || (!flags.overwrite && out.join("config.json").exists()) {
+    if RunDir::is_at(out) || (!flags.overwrite && out.join("config.json").exists()) {
         return Err(Error::new("this directory already holds a model")
             .in_file(out)
             .way_out("replace it by --overwrite (a run is never replaced), or name another --out"));
     }
     fs::create_dir_all(out).map_err(|error| Error::io("make", out, &error))?;
-    let family = transfer::export(&model, out).map_err(|error| error.in_file(&flags.from))?;
+    let special_ids = special_ids::of_run(&flags.from)?;
+    let family = transfer::export(&model, special_ids, out).map_err(|error| error.in_file(&flags.from))?;
     run.export_tokenizer(out)?;
     println!("{} is now a {} in {}", flags.from.display(), family.class(), out.display());
     if config.dropout > 0.0 && family == crate::huggingface::Family::Llama {

@@ -243,6 +243,10 @@ mod tests {
             ("rope_scaling", json!({ "rope_type": "llama3", "factor": 8.0 })),
             ("rope_parameters", json!({ "rope_type": "linear", "factor": 8.0 })),
             ("rope_parameters", json!({ "rope_type": "default", "partial_rotary_factor": 0.5 })),
+            ("rope_parameters", json!({ "rope_type": "default", "rope_theta": "500000" })),
+            ("rope_parameters", json!({ "rope_type": 3 })),
+            ("rope_scaling", json!({ "factor": 8.0 })),
+            ("rope_scaling", json!("linear")),
         ] {
             refused(llama(), field, wrong);
         }

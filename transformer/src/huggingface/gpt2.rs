@@ -4,6 +4,7 @@ use super::config::refuse;
 use crate::error::Result;
 use crate::model::{Activation, Design, ModelConfig, NormKind, Position};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// `config.json` as Hugging Face's GPT-2 has it, and one field more: `bias`, which GPT-2 always has.
 #[derive(Serialize, Deserialize)]
@@ -31,9 +32,9 @@ pub(super) struct Gpt2 {
     #[serde(default = "yes")]
     tie_word_embeddings: bool,
     #[serde(default)]
-    bos_token_id: Option<u32>,
+    bos_token_id: Value, // see special_ids
     #[serde(default)]
-    eos_token_id: Option<u32>,
+    eos_token_id: Value,
     #[serde(default = "yes")]
     pub(super) bias: bool,
     #[serde(default = "yes")]
@@ -93,8 +94,8 @@ impl Gpt2 {
             attn_pdrop: config.dropout,
             layer_norm_epsilon: norm_eps,
             tie_word_embeddings,
-            bos_token_id: None,
-            eos_token_id: None,
+            bos_token_id: Value::Null, // GPT-2's own, where the field is missing, are ids of a larger vocabulary
+            eos_token_id: Value::Null,
             bias: config.bias,
             scale_attn_weights: true,
             scale_attn_by_inverse_layer_idx: false,

@@ -42,7 +42,7 @@ pub(super) struct Llama {
     #[serde(default)]
     attention_dropout: f64,
     #[serde(default)]
-    bos_token_id: Value, // a number, a list of them, or null
+    bos_token_id: Value, // see special_ids
     #[serde(default)]
     eos_token_id: Value,
 }
@@ -123,18 +123,27 @@ impl Llama {
         for (field, value) in
             [("rope_parameters", &self.rope_parameters), ("rope_scaling", &self.rope_scaling)]
         {
-            let kind = value.get("rope_type").or_else(|| value.get("type")).and_then(Value::as_str);
-            if kind.is_some_and(|kind| kind != "default") {
-                return refuse(
-                    field,
-                    format!("RoPE of the type {kind:?} is not known here, only \"default\""),
-                );
+            if !(value.is_null() || value.is_object()) {
+                return refuse(field, format!("{value} is no object"));
+            }
+            let kind = value.get("rope_type").or_else(|| value.get("type"));
+            if let Some(kind) = kind.filter(|kind| *kind != "default") {
+                return refuse(field, format!("RoPE of the type {kind} is not known here, only \"default\""));
+            }
+            if value.get("factor").is_some() {
+                return refuse(field, "positions are not scaled by a factor here");
             }
             if value.get("partial_rotary_factor").and_then(Value::as_f64).is_some_and(|part| part != 1.0) {
                 return refuse(field, "a partial_rotary_factor is not known here: RoPE turns whole heads");
             }
         }
-        let rope_theta = self.rope_parameters.get("rope_theta").and_then(Value::as_f64).or(self.rope_theta);
+        let rope_theta = match self.rope_parameters.get("rope_theta") {
+            None | Some(Value::Null) => self.rope_theta,
+            Some(theta) => match theta.as_f64() {
+                Some(theta) => Some(theta),
+                None => return refuse("rope_parameters", format!("its rope_theta is no number: {theta}")),
+            },
+        };
         Ok(ModelConfig {
             n_layer: self.num_hidden_layers,
             n_head: self.num_attention_heads,

@@ -8,6 +8,7 @@
 //! - [`config`]: `config.json`, of a run and of a checkpoint; [`gpt2`] and [`llama`] are the two forms of it
 //! - [`layout`]: where each parameter lies in the files, under which name, transposed or not
 //! - [`checkpoint`]: the files of weights, opened
+//! - [`special_ids`]: the tokens that begin and end a text there
 //! - [`transfer`]: `import` and `export`
 
 pub mod checkpoint;
@@ -15,6 +16,7 @@ pub mod config;
 pub mod gpt2;
 pub mod layout;
 pub mod llama;
+pub mod special_ids;
 pub mod transfer;
 
 pub use config::Family;

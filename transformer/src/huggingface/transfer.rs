@@ -10,6 +10,7 @@ use crate::files;
 use crate::model::{Gpt, ModelConfig};
 use crate::safetensors::{self, Named};
 use autograd::Tensor;
+use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::Path;
@@ -94,22 +95,24 @@ fn check_the_rest(checkpoint: &Checkpoint, used: &HashSet<String>, model: &Gpt<T
     Ok(())
 }
 
-/// Writes `config.json` and `model.safetensors` as `transformers` has them.
+/// Writes `config.json`, with these [`special_ids`](super::special_ids), and `model.safetensors` as `transformers` has
+/// them.
 ///
 /// # Errors
 /// If the architectures there cannot express the model (the message names the field), or the disk refuses.
-pub fn export(model: &Gpt<Tensor<f32>>, directory: &Path) -> Result<Family> {
+pub fn export(model: &Gpt<Tensor<f32>>, special_ids: Map<String, Value>, directory: &Path) -> Result<Family> {
     let family = Family::of(&model.config);
     // GPT-2 has a bias everywhere; where the model has none, it is 0.
     let told = ModelConfig { bias: model.config.bias || family == Family::Gpt2, ..model.config.clone() };
     let written = match family {
-        Family::Gpt2 => Gpt2::of(&told).map(|config| serde_json::json!(config)),
-        Family::Llama => Llama::of(&told).map(|config| serde_json::json!(config)),
+        Family::Gpt2 => Gpt2::of(&told).map(|config| json!(config)),
+        Family::Llama => Llama::of(&told).map(|config| json!(config)),
     };
-    let config = written.map_err(|error| {
+    let mut config = written.map_err(|error| {
         let class = family.class();
         error.way_out(format!("only what {class} has can be exported; the run is usable here as it is"))
     })?;
+    special_ids.into_iter().for_each(|(field, id)| config[field] = id);
 
     let ours = model.parameters();
     let shapes = Gpt::build(&told, |_, shape| shape.to_vec());

@@ -14,6 +14,7 @@
 
 use super::metrics::Metrics;
 use super::{BEST, MODEL, OPTIMIZER, RunDir, TRAINER, remove};
+use crate::data::large;
 use crate::error::{Error, Result};
 use crate::files::{self, TEMPORARY};
 use crate::safetensors::{self, Named};
@@ -92,7 +93,7 @@ impl RunDir {
         let unreadable = |error| Error::io("read", self.path(), &error);
         for entry in fs::read_dir(self.path()).map_err(unreadable)? {
             let name = entry.map_err(unreadable)?.file_name().to_string_lossy().into_owned();
-            let ours = super::ALL.iter().any(|file| name.starts_with(file));
+            let ours = super::ALL.iter().chain(&large::KEPT).any(|file| name.starts_with(file));
             if ours && (name.ends_with(NEXT) || name.ends_with(TEMPORARY)) {
                 remove(&self.file(&name))?;
             }

@@ -4,6 +4,7 @@ use super::{MODEL, RunDir, TOKENIZER, TOKENIZER_CONFIG, TRAINER, fits};
 use crate::data::tokenizer::Tokenizer;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::huggingface::special_ids;
 use crate::model::Gpt;
 use crate::safetensors::{self, Named};
 use crate::train::named;
@@ -39,13 +40,30 @@ impl RunDir {
         self.file(MODEL).exists() && !self.file(TRAINER).exists()
     }
 
+    /// Whether its weights have come from elsewhere, or may have: from the run that it began with.
+    pub(super) fn is_of_an_import(&self) -> bool {
+        self.is_imported() || self.trainer_state().is_ok_and(|state| state.config.init_from.is_some())
+    }
+
+    /// Copies what another run or checkpoint has beside its tokenizer.
+    ///
+    /// # Errors
+    /// If a file cannot be copied.
+    pub fn take_companions(&self, from: &Path) -> Result<()> {
+        copy_companions(from, self.path())
+    }
+
     /// Writes a model that was trained elsewhere, with the tokenizer at `tokenizer` and its companions in `from`.
     ///
     /// # Errors
     /// If a file cannot be copied or written.
     pub fn write_imported(&self, model: &Gpt<Tensor<f32>>, from: &Path, tokenizer: &Path) -> Result<()> {
         copy(tokenizer, &self.file(TOKENIZER))?;
-        copy_companions(from, self.path())?;
+        self.take_companions(from)?;
+        let special_ids = special_ids::of_checkpoint(from)?;
+        if !special_ids.is_empty() {
+            files::write_json(&self.file(special_ids::FILE), &special_ids)?;
+        }
         if !self.file(TOKENIZER_CONFIG).exists() {
             self.write_tokenizer_config(&model.config)?;
         }

@@ -14,7 +14,7 @@
 //! | `snapshots.jsonl`         | samples and attention at every evaluation                                |
 //! | `report.html`             | all of this as a page; `tensorboard/` has it for TensorBoard             |
 //! | `tokens-train.bin` …      | the ids of a text that is too large for the memory: see [`large`](crate::data::large) |
-//! | `generation_config.json` … | what an imported model brought along: see [`imported`] |
+//! | `special_ids.json` …      | what an imported model brought along: see [`imported`]                   |
 //! | `.lock`                   | held by the process that trains here                                     |
 //!
 //! How a checkpoint of several files is saved as one is told in [`checkpoint`].
@@ -27,6 +27,7 @@ pub mod metrics;
 use crate::data::tokenizer::Tokenizer;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::huggingface::special_ids;
 use crate::model::ModelConfig;
 use crate::safetensors::TensorFile;
 use crate::tensorboard;
@@ -53,7 +54,7 @@ const EVENTS: &str = "tensorboard";
 const LOCK: &str = ".lock";
 
 /// What belongs to a run; `trainer.json` first, for without it the other files are no checkpoint.
-const ALL: [&str; 15] = [
+const ALL: [&str; 16] = [
     TRAINER,
     CONFIG,
     SETTINGS,
@@ -69,6 +70,7 @@ const ALL: [&str; 15] = [
     "special_tokens_map.json",
     "generation_config.json",
     "chat_template.jinja",
+    special_ids::FILE,
 ];
 
 /// Which weights of a run to read.
@@ -170,9 +172,19 @@ impl RunDir {
         }
     }
 
+    /// Whether a run of this program was made in a directory, by `train` or by `import`.
+    pub fn is_at(path: &Path) -> bool {
+        path.join(TRAINER).exists() || path.join(LOCK).exists()
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The tokenizer's file.
+    pub fn tokenizer(&self) -> PathBuf {
+        self.file(TOKENIZER)
     }
 
     /// The page on which the run can be seen.
@@ -224,7 +236,7 @@ impl RunDir {
     pub fn description(&self) -> Result<(ModelConfig, Tokenizer)> {
         let config = ModelConfig::load(&self.file(CONFIG))?;
         let tokenizer = Tokenizer::load(&self.file(TOKENIZER))?;
-        fits(&tokenizer, &self.file(TOKENIZER), &config, self.is_imported())?;
+        fits(&tokenizer, &self.file(TOKENIZER), &config, self.is_of_an_import())?;
         Ok((config, tokenizer))
     }
 

@@ -16,6 +16,8 @@ pub struct TrainConfig {
     pub data: Option<PathBuf>,
     /// What turns the text into tokens.
     pub tokenizer: Choice,
+    /// The run whose weights it begins with, and whose shape and tokenizer it has; none is random weights.
+    pub init_from: Option<PathBuf>,
     /// The windows in a batch.
     pub batch_size: usize,
     /// The batches whose gradients are averaged for one update.
@@ -57,6 +59,7 @@ impl Default for TrainConfig {
             model: ModelConfig::default(),
             data: None,
             tokenizer: Choice::default(),
+            init_from: None,
             batch_size: 12,
             gradient_accumulation_steps: 40,
             max_iters: 600_000,

@@ -234,3 +234,32 @@ fn a_checkpoint_is_not_imported_onto_itself_nor_a_run_exported_onto_itself() {
             .success()
     );
 }
+
+#[test]
+fn the_ids_of_special_tokens_go_out_as_they_came_in() {
+    let place = Place::new();
+    let checkpoint = place.checkpoint(&["--bias"]);
+    edit(&checkpoint.join("config.json"), r#""eos_token_id": null"#, r#""eos_token_id": [0, 2]"#);
+    assert!(place.import(&checkpoint).status.success());
+    let out = place.path("again");
+    let output = transformer(&["export", "--out", out.to_str().unwrap(), "--from"], &place.path("imported"));
+    assert!(output.status.success(), "{output:?}");
+    let text = fs::read_to_string(out.join("config.json")).expect("a file");
+    let config: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(config["eos_token_id"], serde_json::json!([0, 2]), "{text}");
+    assert_eq!(config["bos_token_id"], serde_json::Value::Null, "{text}");
+}
+
+#[test]
+fn no_run_is_replaced_by_an_export_not_even_an_imported_one() {
+    let place = Place::new();
+    assert!(place.import(&place.checkpoint(&["--bias"])).status.success());
+    let imported = place.path("imported");
+    let weights = fs::read(imported.join("model.safetensors")).expect("a run");
+    let output = transformer(
+        &["export", "--overwrite", "--out", imported.to_str().unwrap(), "--from"],
+        &place.path("run"),
+    );
+    refused(output, &["imported", "already holds a model", "a run is never replaced"]);
+    assert_eq!(fs::read(imported.join("model.safetensors")).ok(), Some(weights));
+}

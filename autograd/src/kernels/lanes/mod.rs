@@ -221,6 +221,7 @@ impl InstructionSet {
     }
 
     /// The one that kernels run on: the widest, unless the environment variable `BACKSTEP_ISA` names another.
+    #[inline]
     pub fn current() -> InstructionSet {
         static CURRENT: AtomicU8 = AtomicU8::new(0);
         match CURRENT.load(Ordering::Relaxed) {

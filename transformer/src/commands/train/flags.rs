@@ -17,6 +17,8 @@ Examples:
   transformer train --data data/shakespeare            a directory with nanoGPT's train.bin and val.bin
   transformer train --preset baby --n_layer 4 --max_iters 1000 --out_dir runs/mine
   transformer train --resume --out_dir runs/mine       go on where it stopped
+  transformer train --init_from runs/gpt2 --data input.txt --learning_rate 3e-5 --out_dir runs/tuned
+                                                       train an imported model further, on another text
   transformer train --config runs/mine/config.toml --out_dir runs/again
                                                        repeat a run, bit for bit
 
@@ -38,6 +40,9 @@ pub struct Flags {
     /// char, byte, jamo (Hangul by letters), bpe:N (pairs learned from the text), or a tokenizer.json [default: char]
     #[arg(long, value_name = "T")]
     pub tokenizer: Option<Choice>,
+    /// Begin with the weights of this run or import, with its shape and its tokenizer [default: random weights]
+    #[arg(long, value_name = "RUN", conflicts_with = "resume")]
+    pub init_from: Option<PathBuf>,
     /// The directory of the run [default: runs/PRESET]
     #[arg(long, value_name = "DIR")]
     pub out_dir: Option<PathBuf>,
@@ -164,6 +169,9 @@ impl Flags {
         set(&mut config.grad_clip, &self.grad_clip);
         if let Some(file) = &self.data {
             config.data = Some(file.clone());
+        }
+        if let Some(run) = &self.init_from {
+            config.init_from = Some(run.clone());
         }
         config
     }

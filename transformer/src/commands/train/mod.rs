@@ -18,16 +18,18 @@ use crate::data::dataset::Dataset;
 use crate::data::large::{self, Keep};
 use crate::data::stories::SEPARATOR;
 use crate::data::stories::probes::Probes;
-use crate::data::tokenizer::Tokenizer;
+use crate::data::tokenizer::{Choice, Tokenizer};
 use crate::error::{Error, Result};
+use crate::files::lies_in;
 use crate::model::ModelConfig;
 use crate::plan::SAMPLES;
 use crate::plan::early::{Early, Forecast};
 use crate::random::{Purpose, generator};
-use crate::run_dir::RunDir;
+use crate::run_dir::{RunDir, Weights};
 use crate::sample::{Sampling, generate};
 use crate::train::config::TrainConfig;
 use crate::train::layers::LayersLine;
+use crate::train::load_model;
 use crate::train::ranks::{self, Ranks};
 use crate::train::session::{End, Session};
 use crate::train::trainer::{Trainer, WHOLE};
@@ -113,16 +115,26 @@ fn begin(flags: &Flags, out_dir: &Path, ranks: &Rc<dyn Ranks>) -> Result<(Sessio
 fn fresh(flags: &Flags, out_dir: &Path, ranks: &Rc<dyn Ranks>) -> Result<(Trainer, Tokenizer)> {
     let keep = if ranks.is_first() { Keep::In(out_dir) } else { Keep::Nowhere };
     let (config, dataset, tokenizer) = prepare(flags, keep)?;
-    Ok((Trainer::new(config, dataset)?.among(Rc::clone(ranks))?, tokenizer))
+    let mut trainer = Trainer::new(config, dataset)?;
+    if let Some(from) = &trainer.config.init_from {
+        trainer.model = load_model(&RunDir::open(from)?.weights(Weights::Last)?, &trainer.config.model)?;
+    }
+    Ok((trainer.among(Rc::clone(ranks))?, tokenizer))
 }
 
 /// What a new run is told, and its data.
 pub(super) fn prepare(flags: &Flags, keep: Keep) -> Result<(TrainConfig, Dataset, Tokenizer)> {
-    let mut config = flags.apply_to(flags.preset.unwrap_or_default().config());
+    let preset = flags.preset.unwrap_or_default().config();
+    let mut config = match &flags.init_from {
+        Some(from) => further(flags, preset, from)?,
+        None => flags.apply_to(preset),
+    };
     config.validate()?;
     let corpus = corpus_of(&config)?;
     let tokenizer = corpus.tokenizer(&config.tokenizer)?;
-    config.model.vocab_size = tokenizer.vocab_size();
+    if config.init_from.is_none() {
+        config.model.vocab_size = tokenizer.vocab_size();
+    }
     if let (Corpus::Large(_), Keep::In(out_dir)) = (&corpus, keep) {
         RunDir::vacant(out_dir, flags.overwrite)?; // before anything is written there
     }
@@ -130,11 +142,48 @@ pub(super) fn prepare(flags: &Flags, keep: Keep) -> Result<(TrainConfig, Dataset
     Ok((config, dataset, tokenizer))
 }
 
+/// What a run is told that begins with the weights of another one.
+fn further(flags: &Flags, preset: TrainConfig, from: &Path) -> Result<TrainConfig> {
+    if lies_in(&from.join("config.json"), &flags.out_dir()) {
+        return Err(Error::new("the new run would replace the one that it begins with")
+            .at("--init_from")
+            .way_out("name another --out_dir, or go on with that run by --resume"));
+    }
+    let run = RunDir::open(from)?;
+    let (model, _) = run.description()?;
+    let tokenizer = Choice::File(run.tokenizer());
+    let config = flags.apply_to(TrainConfig { model: model.clone(), tokenizer: tokenizer.clone(), ..preset });
+    if config.tokenizer != tokenizer {
+        return Err(other_tokenizer());
+    }
+    same_shape(&config.model, &model, from)?;
+    Ok(config)
+}
+
+fn other_tokenizer() -> Error {
+    Error::new("the run has another tokenizer")
+        .at("--tokenizer")
+        .way_out("leave the flag out, or start a new run in another --out_dir")
+}
+
+/// Checks that the flags ask for the shape that a run's model has; its dropout is no shape.
+fn same_shape(asked: &ModelConfig, model: &ModelConfig, run: &Path) -> Result<()> {
+    if (ModelConfig { dropout: model.dropout, ..asked.clone() }) == *model {
+        return Ok(());
+    }
+    Err(Error::new("the run's model has another shape than these flags ask for")
+        .in_file(run.join("config.json"))
+        .way_out("leave out the flags of the model, or start a new run in another --out_dir"))
+}
+
 fn directory(flags: &Flags, out_dir: &Path, trainer: Trainer, tokenizer: &Tokenizer) -> Result<Session> {
     let run = RunDir::create(out_dir, flags.overwrite)?;
     large::clear(out_dir, &trainer.dataset)?;
     run.write_description(&trainer.config.model, tokenizer)?;
     run.write_settings(&trainer.config)?;
+    if let Some(from) = &trainer.config.init_from {
+        run.take_companions(from)?;
+    }
     Session::begin(trainer, run)
 }
 
@@ -153,19 +202,12 @@ fn restore(
 ) -> Result<(Session, Tokenizer)> {
     let (model, tokenizer) = run.description()?;
     let begun_with = run.trainer_state()?.config;
-    let mut config = flags.apply_to(begun_with.clone());
-    config.model.vocab_size = tokenizer.vocab_size();
+    let config = flags.apply_to(begun_with.clone());
     if config.tokenizer != begun_with.tokenizer {
-        return Err(Error::new("the run has another tokenizer")
-            .at("--tokenizer")
-            .way_out("leave the flag out, or start a new run in another --out_dir"));
+        return Err(other_tokenizer());
     }
     config.validate()?;
-    if (ModelConfig { dropout: model.dropout, ..config.model.clone() }) != model {
-        return Err(Error::new("the run's model has another shape than these flags ask for")
-            .in_file(out_dir.join("config.json"))
-            .way_out("leave out the flags of the model, or start a new run in another --out_dir"));
-    }
+    same_shape(&config.model, &model, out_dir)?;
     let keep = if ranks.is_first() { Keep::In(out_dir) } else { Keep::Of(out_dir) };
     let dataset = corpus_of(&config)?.dataset(&tokenizer, config.model.block_size, keep)?;
     let (trainer, state) = Trainer::restore(&run, config, dataset)?;

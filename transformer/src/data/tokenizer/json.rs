@@ -64,7 +64,7 @@ impl Tokenizer {
             Tokenizer::Subword(subword) => return subword.to_json(),
             Tokenizer::Characters(characters) | Tokenizer::Jamo(characters) => (
                 json!({ "type": "WordLevel", "vocab": vocabulary(characters.iter()), "unk_token": "<unk>" }),
-                json!({ "type": "Split", "pattern": { "Regex": "[\\s\\S]" }, "behavior": "Isolated", "invert": false }),
+                single_characters(),
                 json!({ "type": "Fuse" }),
             ),
             Tokenizer::Bytes => (
@@ -104,6 +104,10 @@ impl Tokenizer {
         match text(model, "model.type", "type")? {
             "WordLevel" => {
                 expect(&value["pre_tokenizer"], "pre_tokenizer.type", "type", "Split")?;
+                if value["pre_tokenizer"] != single_characters() {
+                    let message = "a text is not cut into its single characters by this";
+                    return Err(Error::new(message).at("field pre_tokenizer"));
+                }
                 let characters = Characters::in_order(characters_by_id(&model["vocab"])?);
                 match normalizer {
                     None => Ok(Tokenizer::Characters(characters)),
@@ -136,6 +140,11 @@ impl Tokenizer {
             .at("field model.type")),
         }
     }
+}
+
+/// Any character, a line's end too, is a word of its own.
+fn single_characters() -> Value {
+    json!({ "type": "Split", "pattern": { "Regex": "[\\s\\S]" }, "behavior": "Isolated", "invert": false })
 }
 
 fn byte_level() -> Value {
@@ -238,6 +247,13 @@ mod tests {
         value["pre_tokenizer"] = json!({ "type": "Whitespace" });
         let message = error(value);
         assert!(message.contains("field pre_tokenizer.type") && message.contains("Whitespace"), "{message}");
+
+        for (field, other) in [("pattern", json!({ "String": "a" })), ("behavior", json!("Removed"))] {
+            let mut value = Tokenizer::for_text(TokenizerKind::Char, "ab").to_json();
+            value["pre_tokenizer"][field] = other;
+            let message = error(value);
+            assert!(message.contains("field pre_tokenizer: a text is not cut"), "{message}");
+        }
 
         let mut value = Tokenizer::Bytes.to_json();
         value["model"]["merges"] = json!([["t", "h"]]);

@@ -17,6 +17,9 @@ use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{DecoderWrapper, Tokenizer};
 
+/// The most ids without a token that a vocabulary may have.
+const MOST_UNUSED: usize = 1 << 16;
+
 /// A tokenizer of pieces of words.
 #[derive(Debug, Clone)]
 pub struct Subword {
@@ -74,13 +77,10 @@ impl Subword {
 
     fn of(mut tokenizer: Tokenizer) -> Result<Self> {
         let wrong = |error: tokenizers::Error| Error::new(error.to_string());
+        let vocab_size = vocab_size_of(&tokenizer)?;
         let json = serde_json::to_value(&tokenizer).map_err(|error| Error::new(error.to_string()))?;
         // A model reads windows of its own length, not texts cut or filled up to a fixed one.
         tokenizer.with_truncation(None).map_err(wrong)?.with_padding(None);
-        let vocab_size = tokenizer.get_vocab(true).values().max().map_or(0, |&largest| largest as usize + 1);
-        if vocab_size == 0 {
-            return Err(Error::new("the tokenizer has no tokens").at("field model.vocab"));
-        }
         let byte_level = matches!(tokenizer.get_decoder(), Some(DecoderWrapper::ByteLevel(_)));
         let bytes = byte_level.then(|| bytes_of_tokens(&tokenizer, vocab_size));
         Ok(Subword { tokenizer, json, vocab_size, bytes })
@@ -128,6 +128,17 @@ impl Subword {
         let ids: Vec<u32> = ids.iter().map(|&id| id as u32).collect();
         self.tokenizer.decode(&ids, false).unwrap_or_else(|_| "\u{fffd}".into())
     }
+}
+
+/// One above the largest id. Ids may have gaps, but a model has a row for each number up to it, used or not.
+fn vocab_size_of(tokenizer: &Tokenizer) -> Result<usize> {
+    let wrong = |what: String| Err(Error::new(what).at("field model.vocab"));
+    let tokens = tokenizer.get_vocab(true);
+    let Some(&largest) = tokens.values().max() else { return wrong("the tokenizer has no tokens".into()) };
+    if largest as usize > tokens.len() + MOST_UNUSED {
+        return wrong(format!("the largest id is {largest}, though there are only {} tokens", tokens.len()));
+    }
+    Ok(largest as usize + 1)
 }
 
 /// Each token is written in GPT-2's stand-ins for bytes, or (an added one) as the text that it is.

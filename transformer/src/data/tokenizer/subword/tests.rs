@@ -100,6 +100,11 @@ fn a_broken_tokenizer_is_refused_by_its_field() {
         ("/pre_tokenizer/type", json!("Teeth"), "field pre_tokenizer"),
         ("/decoder", json!({ "type": "Ring" }), "field decoder"),
         ("/model/vocab", json!({}), "field model.vocab: the tokenizer has no tokens"),
+        (
+            "/model/vocab",
+            json!({ "a": 4_000_000_000_u32 }),
+            "field model.vocab: the largest id is 4000000000",
+        ),
     ] {
         let message = change(path, value);
         assert!(message.contains("tokenizer.json, ") && message.contains(field), "{path}: {message}");
