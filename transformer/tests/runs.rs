@@ -116,24 +116,26 @@ fn a_run_that_is_killed_midway_and_resumed_writes_what_an_uninterrupted_one_writ
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_finishes_the_step_saves_and_says_how_to_go_on() {
+fn ctrl_c_and_a_termination_finish_the_step_save_and_say_how_to_go_on() {
     let directory = tempfile::tempdir().expect("a directory");
     let whole = run_in(&directory, "whole", &[]);
-    let out_dir = directory.path().join("stopped");
-    let mut child = train(&corpus(directory.path()), &out_dir, &[])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("a program that starts");
-    wait_for_step(&mut child, &out_dir, 10);
-    let interrupt = format!("kill -INT {}", child.id());
-    assert!(Command::new("sh").args(["-c", &interrupt]).status().expect("a shell").success());
-    let Output { status, stdout, .. } = child.wait_with_output().expect("the end of the child");
-    let told = String::from_utf8_lossy(&stdout);
-    assert!(status.success(), "{told}");
-    assert!(told.contains("and saved. Go on with:"), "{told}");
-    assert!(told.contains(&format!("train --resume --out_dir {}", out_dir.display())), "{told}");
-    succeed(program().args(["train", "--resume", "--out_dir"]).arg(&out_dir));
-    assert!(trace(&out_dir) == whole, "the resumed run wrote other bits");
+    for signal in ["INT", "TERM"] {
+        let out_dir = directory.path().join(signal);
+        let mut child = train(&corpus(directory.path()), &out_dir, &[])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a program that starts");
+        wait_for_step(&mut child, &out_dir, 10);
+        let interrupt = format!("kill -{signal} {}", child.id());
+        assert!(Command::new("sh").args(["-c", &interrupt]).status().expect("a shell").success());
+        let Output { status, stdout, .. } = child.wait_with_output().expect("the end of the child");
+        let told = String::from_utf8_lossy(&stdout);
+        assert!(status.success(), "{signal}: {told}");
+        assert!(told.contains("and saved. Go on with:"), "{told}");
+        assert!(told.contains(&format!("train --resume --out_dir {}", out_dir.display())), "{told}");
+        succeed(program().args(["train", "--resume", "--out_dir"]).arg(&out_dir));
+        assert!(trace(&out_dir) == whole, "{signal}: the resumed run wrote other bits");
+    }
 }
 
 #[test]

@@ -4,8 +4,8 @@ use super::screen::{clock, thousands};
 use super::{train, use_threads};
 use crate::data::large::Keep;
 use crate::error::{Error, Result};
-use crate::plan::Range;
 use crate::plan::calibrate::{Plan, plan};
+use crate::plan::{LATER, Range};
 use clap::Args;
 use std::time::Duration;
 
@@ -70,12 +70,7 @@ fn show(found: &Plan, batch_size: usize) {
         (timed, false) => format!("{timed} were timed with {} rows of {batch_size}, and scaled", found.rows),
     };
     println!("  an update    {}; {how}", milliseconds(found.update));
-    println!(
-        "  memory       {}",
-        found
-            .peak_rss_mib
-            .map_or("not told here".to_owned(), |mib| format!("{} MiB at most", thousands(mib)))
-    );
+    println!("  memory       {}", found.peak_rss_mib.map_or("not told here".to_owned(), memory));
     let [updates, evaluations, samples] =
         [found.updates.likely, found.evaluations, found.samples].map(seconds);
     let samples = if found.samples > 0.0 { format!(", {samples} of samples") } else { String::new() };
@@ -101,6 +96,11 @@ fn milliseconds(time: Range) -> String {
         s => thousands(s * 1e3),
     };
     format!("{} ms ({} to {})", ms(time.likely), ms(time.low), ms(time.high))
+}
+
+/// `57 to 71 MiB`
+pub(super) fn memory(mib: f64) -> String {
+    format!("{} to {} MiB", thousands(mib), thousands((1.0 + LATER) * mib))
 }
 
 /// `46 s (44 s to 51 s)`

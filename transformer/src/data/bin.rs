@@ -126,8 +126,8 @@ impl BinFile {
         Ok(BinFile { path: path.to_path_buf(), file: Mutex::new(file), format, length, temporary: false })
     }
 
-    /// The same, for a file that is to go when it is no longer read. Unix lets go of its name at once, and of its bytes
-    /// with the process, however that ends.
+    /// The same, for a file that is to go when it is no longer read. Unix lets go of its name now, and of its bytes with
+    /// the process, however that ends.
     pub(super) fn temporary(mut self) -> Self {
         self.temporary = !cfg!(unix) || fs::remove_file(&self.path).is_err();
         self

@@ -55,9 +55,10 @@ impl Corpus {
     /// Makes or reads the tokenizer that is asked for. Files of ids have one beside them, which is the default there.
     ///
     /// # Errors
-    /// If its file cannot be read; or it is to be made of ids, which are no text.
+    /// If its file cannot be read; it is to be made of ids, which are no text; or another one lies beside the ids.
     pub fn tokenizer(&self, choice: &Choice) -> Result<Tokenizer> {
         match (choice, self) {
+            (Choice::File(path), Corpus::Ids(files)) => files.written_with(path),
             (Choice::File(path), _) => Tokenizer::load(path),
             (Choice::BuiltIn(TokenizerKind::Byte), _) => Ok(Tokenizer::Bytes),
             (Choice::BuiltIn(TokenizerKind::Char), Corpus::Ids(IdFiles { tokenizer: Some(path), .. })) => {
@@ -137,6 +138,20 @@ impl Corpus {
 }
 
 impl IdFiles {
+    /// The tokenizer at `path`, which has to be the one beside the ids, if there is one.
+    fn written_with(&self, path: &Path) -> Result<Tokenizer> {
+        let asked = Tokenizer::load(path)?;
+        match &self.tokenizer {
+            Some(beside) if Tokenizer::load(beside)? != asked => {
+                Err(Error::new("the ids were written with another tokenizer, the one beside them")
+                    .in_file(path)
+                    .at(format!("against {}", beside.display()))
+                    .way_out("name a text as --data, or the ids that this tokenizer has written"))
+            }
+            _ => Ok(asked),
+        }
+    }
+
     /// `train.bin`, with the `val.bin` and the `tokenizer.json` that lie beside it.
     fn of(train: PathBuf) -> Self {
         let beside = |name: &str| Some(train.with_file_name(name)).filter(|path| path.is_file());

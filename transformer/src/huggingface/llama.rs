@@ -126,14 +126,16 @@ impl Llama {
             if !(value.is_null() || value.is_object()) {
                 return refuse(field, format!("{value} is no object"));
             }
-            let kind = value.get("rope_type").or_else(|| value.get("type"));
-            if let Some(kind) = kind.filter(|kind| *kind != "default") {
+            let is_one =
+                |part: &str| matches!(&value[part], part if part.is_null() || part.as_f64() == Some(1.0));
+            let kind = if value["rope_type"].is_null() { &value["type"] } else { &value["rope_type"] };
+            if !(kind.is_null() || kind == "default") {
                 return refuse(field, format!("RoPE of the type {kind} is not known here, only \"default\""));
             }
-            if value.get("factor").is_some() {
+            if !is_one("factor") {
                 return refuse(field, "positions are not scaled by a factor here");
             }
-            if value.get("partial_rotary_factor").and_then(Value::as_f64).is_some_and(|part| part != 1.0) {
+            if !is_one("partial_rotary_factor") {
                 return refuse(field, "a partial_rotary_factor is not known here: RoPE turns whole heads");
             }
         }

@@ -19,9 +19,7 @@ const FIELDS: [&str; 3] = ["bos_token_id", "eos_token_id", "pad_token_id"];
 /// # Errors
 /// If it cannot be read.
 pub fn of_checkpoint(directory: &Path) -> Result<Map<String, Value>> {
-    let config: Map<String, Value> =
-        files::read_json(&directory.join("config.json"), "use the config.json of a GPT-2 or Llama model")?;
-    Ok(config.into_iter().filter(|(field, id)| FIELDS.contains(&field.as_str()) && !id.is_null()).collect())
+    read(&directory.join("config.json"), "use the config.json of a GPT-2 or Llama model")
 }
 
 /// Those that a run has kept; none, if it was not imported.
@@ -30,8 +28,10 @@ pub fn of_checkpoint(directory: &Path) -> Result<Map<String, Value>> {
 /// If the file is damaged.
 pub fn of_run(directory: &Path) -> Result<Map<String, Value>> {
     let path = directory.join(FILE);
-    match path.exists() {
-        true => files::read_json(&path, "import the checkpoint anew, or remove the file"),
-        false => Ok(Map::new()),
-    }
+    if path.exists() { read(&path, "import the checkpoint anew, or remove the file") } else { Ok(Map::new()) }
+}
+
+fn read(path: &Path, way_out: &str) -> Result<Map<String, Value>> {
+    let fields: Map<String, Value> = files::read_json(path, way_out)?;
+    Ok(fields.into_iter().filter(|(field, id)| FIELDS.contains(&field.as_str()) && !id.is_null()).collect())
 }

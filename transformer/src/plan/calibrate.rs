@@ -43,7 +43,8 @@ pub struct Plan {
     pub samples: f64,
     /// Seconds of the whole run, from its first update on.
     pub seconds: Range,
-    /// The peak of the process's memory, in MiB, where the system tells.
+    /// The peak of the process's memory in its first updates, in MiB, where the system tells; later it may have
+    /// [`LATER`](super::LATER) of it more.
     pub peak_rss_mib: Option<f64>,
     /// The updates that were timed; 0 if one would take too long.
     pub timed: usize,

@@ -25,7 +25,8 @@ pub struct Forecast {
     pub after: f64,
     /// Seconds of the whole run.
     pub seconds: Range,
-    /// The process's peak of memory, in MiB: that so far, for all updates are of one size, and the samples at the end.
+    /// The process's peak of memory, in MiB: that so far, for all updates are of one size, and the samples at the end;
+    /// it may have [`LATER`](super::LATER) of it more.
     pub peak_rss_mib: Option<f64>,
 }
 

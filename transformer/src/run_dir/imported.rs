@@ -9,6 +9,7 @@ use crate::model::Gpt;
 use crate::safetensors::{self, Named};
 use crate::train::named;
 use autograd::Tensor;
+use serde_json::{Map, Value};
 use std::fs;
 use std::path::Path;
 
@@ -53,6 +54,14 @@ impl RunDir {
         copy_companions(from, self.path())
     }
 
+    /// Keeps the ids of the tokens that begin and end a text elsewhere, if there are any.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn keep_special_ids(&self, ids: Map<String, Value>) -> Result<()> {
+        if ids.is_empty() { Ok(()) } else { files::write_json(&self.file(special_ids::FILE), &ids) }
+    }
+
     /// Writes a model that was trained elsewhere, with the tokenizer at `tokenizer` and its companions in `from`.
     ///
     /// # Errors
@@ -60,10 +69,7 @@ impl RunDir {
     pub fn write_imported(&self, model: &Gpt<Tensor<f32>>, from: &Path, tokenizer: &Path) -> Result<()> {
         copy(tokenizer, &self.file(TOKENIZER))?;
         self.take_companions(from)?;
-        let special_ids = special_ids::of_checkpoint(from)?;
-        if !special_ids.is_empty() {
-            files::write_json(&self.file(special_ids::FILE), &special_ids)?;
-        }
+        self.keep_special_ids(special_ids::of_checkpoint(from)?)?;
         if !self.file(TOKENIZER_CONFIG).exists() {
             self.write_tokenizer_config(&model.config)?;
         }

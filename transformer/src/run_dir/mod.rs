@@ -174,7 +174,7 @@ impl RunDir {
 
     /// Whether a run of this program was made in a directory, by `train` or by `import`.
     pub fn is_at(path: &Path) -> bool {
-        path.join(TRAINER).exists() || path.join(LOCK).exists()
+        path.join(TRAINER).exists() || (path.join(CONFIG).exists() && path.join(LOCK).exists())
     }
 
     /// The directory.

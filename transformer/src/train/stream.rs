@@ -61,7 +61,7 @@ impl StreamTrainer {
 }
 
 /// FNV-1a over the bits of all weights.
-pub(super) fn fingerprint(model: &Gpt<Tensor<f32>>) -> u64 {
+pub(crate) fn fingerprint(model: &Gpt<Tensor<f32>>) -> u64 {
     let parameters = model.parameters();
     let bits = parameters.iter().flat_map(|(_, tensor)| tensor.data().iter().map(|x| x.to_bits()));
     bits.fold(0xcbf2_9ce4_8422_2325_u64, |hash, bits| {

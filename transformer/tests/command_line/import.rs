@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 impl Place {
     /// A checkpoint in Hugging Face's format, exported from a run that was trained with these flags.
-    fn checkpoint(&self, flags: &[&str]) -> PathBuf {
+    pub(super) fn checkpoint(&self, flags: &[&str]) -> PathBuf {
         let output = self.train(&self.text(), &[&["--max_iters=1", "--overwrite"], flags].concat());
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let output = self.export(&["--overwrite"]);
@@ -26,7 +26,7 @@ impl Place {
             .expect("a program that starts")
     }
 
-    fn import(&self, checkpoint: &Path) -> Output {
+    pub(super) fn import(&self, checkpoint: &Path) -> Output {
         let out = self.path("imported");
         let output = transformer(&["import", "--overwrite", "--out", out.to_str().unwrap()], checkpoint);
         assert_eq!(
@@ -39,7 +39,7 @@ impl Place {
 }
 
 /// Changes a text file.
-fn edit(path: &Path, from: &str, to: &str) {
+pub(super) fn edit(path: &Path, from: &str, to: &str) {
     let text = fs::read_to_string(path).expect("a file");
     assert!(text.contains(from), "{from} in {text}");
     fs::write(path, text.replacen(from, to, 1)).expect("a file that can be written");

@@ -1,6 +1,7 @@
 //! `train --init_from`: a run that begins with the weights of another one.
 
-use super::{Place, SMALL, refused};
+use super::import::edit;
+use super::{Place, SMALL, refused, transformer};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -47,7 +48,7 @@ fn a_run_begins_with_the_weights_the_shape_and_the_tokenizer_of_another() {
     let resumed = resume.args(["train", "--resume", "--max_iters=5", "--out_dir"]).arg(place.path("further"));
     assert!(resumed.output().expect("a program that starts").status.success());
     fs::remove_dir_all(place.path("run")).expect("a directory");
-    let resumed = resume.output().expect("a program that starts");
+    let resumed = resume.arg("--max_iters=7").output().expect("a program that starts");
     assert!(
         resumed.status.success(),
         "the new run stands alone: {}",
@@ -56,13 +57,82 @@ fn a_run_begins_with_the_weights_the_shape_and_the_tokenizer_of_another() {
 }
 
 #[test]
+fn an_imported_model_is_trained_further_with_a_padded_vocabulary_and_all_that_it_brought_along() {
+    let place = Place::new();
+    let checkpoint = place.checkpoint(&["--bias"]);
+    edit(&checkpoint.join("config.json"), r#""eos_token_id": null"#, r#""eos_token_id": 1"#);
+    let tokenizer = fs::read_to_string(checkpoint.join("tokenizer.json")).expect("a tokenizer");
+    let mut tokenizer: Value = serde_json::from_str(&tokenizer).expect("JSON");
+    let letters = tokenizer["model"]["vocab"].as_object_mut().expect("a vocabulary");
+    letters.remove("z").expect("the last letter of the text"); // so the model has a row more than there are letters
+    fs::write(checkpoint.join("tokenizer.json"), tokenizer.to_string()).expect("a file that can be written");
+    fs::write(checkpoint.join("generation_config.json"), "{}").expect("a file that can be written");
+    assert!(place.import(&checkpoint).status.success());
+
+    let data = place.file("other.txt", "the brown dog jumps over the quick fox\n".repeat(30));
+    let (imported, tuned) = (place.path("imported"), place.path("tuned"));
+    let train = |flags: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_transformer"));
+        let command = command.arg("train").arg("--out_dir").arg(&tuned).args(flags);
+        let output = command.output().expect("a program that starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let [from, data] = [&imported, &data].map(|path| path.to_str().expect("a path in UTF-8"));
+    train(&["--init_from", from, "--data", data, "--max_iters=2", "--learning_rate=3e-5", "--min_lr=3e-6"]);
+    train(&["--resume", "--max_iters=4"]);
+    let output = transformer(&["sample", "--num_samples=1", "--start", "the ", "--from"], &tuned);
+    assert!(output.status.success(), "{output:?}");
+
+    let out = place.path("out");
+    let output = transformer(&["export", "--out", out.to_str().expect("a path in UTF-8"), "--from"], &tuned);
+    assert!(output.status.success(), "{output:?}");
+    assert!(out.join("generation_config.json").exists());
+    let config = fs::read_to_string(out.join("config.json")).expect("a config");
+    assert!(config.contains(r#""eos_token_id": 1"#), "{config}");
+}
+
+#[test]
+fn a_recipe_is_repeated_from_the_weights_that_it_led_to() {
+    let place = Place::new();
+    let recipe = place.trained().join("config.toml");
+    let recipe = recipe.to_str().expect("a path in UTF-8");
+    let output = place.further(&["--config", recipe, "--max_iters=3"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let recipe = place.path("further").join("config.toml");
+    let recipe = recipe.to_str().expect("a path in UTF-8");
+    let output = transformer(&["plan", "--config", recipe, "--data"], &place.text());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let resume = ["train", "--resume", "--max_iters=4", "--config", recipe, "--out_dir"];
+    let output = transformer(&resume, &place.path("further"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn ids_of_another_tokenizer_are_refused() {
+    let place = Place::new();
+    let output = place.train(&place.text(), &["--tokenizer=byte"]);
+    assert!(output.status.success(), "{output:?}");
+    let ids = place.path("ids");
+    let prepare = ["prepare", "--out", ids.to_str().expect("a path in UTF-8"), "--data"];
+    let output = transformer(&prepare, &place.text());
+    assert!(output.status.success(), "{output:?}");
+    let (from, out) = (place.path("run"), place.path("further"));
+    let [from, out] = [&from, &out].map(|path| path.to_str().expect("a path in UTF-8"));
+    let output = transformer(&["train", "--init_from", from, "--out_dir", out, "--data"], &ids);
+    refused(output, &["run/tokenizer.json", "ids/tokenizer.json", "another tokenizer", "way out:"]);
+}
+
+#[test]
 fn flags_that_contradict_the_weights_are_refused() {
     let place = Place::new();
     place.trained();
     refused(place.further(&["--n_layer=7"]), &["config.json", "another shape", "way out:"]);
     refused(place.further(&["--tokenizer=byte"]), &["--tokenizer", "way out:"]);
-    refused(place.further(&["--resume"]), &["--init_from", "--resume"]);
     assert!(!place.path("further").exists(), "nothing was begun");
+    let output = place.further(&["--preset=tiny", "--max_iters=1"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let resume = ["train", "--resume", "--init_from", "elsewhere", "--out_dir"];
+    refused(transformer(&resume, &place.path("further")), &["--init_from", "begun already", "way out:"]);
     let mut itself = Command::new(env!("CARGO_BIN_EXE_transformer"));
     let itself = itself.arg("train").args(SMALL).arg("--overwrite").arg("--data").arg(place.text());
     let itself = itself.arg("--init_from").arg(place.path("run")).arg("--out_dir").arg(place.path("run"));

@@ -32,6 +32,9 @@ fn a_plan_tells_what_the_run_then_has_and_writes_nothing() {
     for part in ["parameters", "GFLOP/s", "were timed", "of updates"] {
         assert!(lines.contains(part), "{part:?} in {lines}");
     }
+    let memory = lines.lines().find(|line| line.contains("memory")).expect("the memory");
+    let numbers: Vec<f64> = memory.split(' ').filter_map(|word| word.parse().ok()).collect();
+    assert!(matches!(numbers[..], [low, high] if low > 0.0 && high > low), "{memory}");
 }
 
 #[test]

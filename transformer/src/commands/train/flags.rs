@@ -17,8 +17,8 @@ Examples:
   transformer train --data data/shakespeare            a directory with nanoGPT's train.bin and val.bin
   transformer train --preset baby --n_layer 4 --max_iters 1000 --out_dir runs/mine
   transformer train --resume --out_dir runs/mine       go on where it stopped
-  transformer train --init_from runs/gpt2 --data input.txt --learning_rate 3e-5 --out_dir runs/tuned
-                                                       train an imported model further, on another text
+  transformer train --init_from runs/gpt2 --data input.txt --out_dir runs/tuned --learning_rate 3e-5 --min_lr 3e-6 \\
+    --batch_size 1 --max_iters 200                     train an imported model further, on another text
   transformer train --config runs/mine/config.toml --out_dir runs/again
                                                        repeat a run, bit for bit
 
@@ -41,7 +41,7 @@ pub struct Flags {
     #[arg(long, value_name = "T")]
     pub tokenizer: Option<Choice>,
     /// Begin with the weights of this run or import, with its shape and its tokenizer [default: random weights]
-    #[arg(long, value_name = "RUN", conflicts_with = "resume")]
+    #[arg(long, value_name = "RUN")]
     pub init_from: Option<PathBuf>,
     /// The directory of the run [default: runs/PRESET]
     #[arg(long, value_name = "DIR")]

@@ -8,7 +8,7 @@ mod page;
 pub(crate) use file::flags as flags_of_file;
 pub use flags::Flags;
 
-use super::plan::{range, seconds};
+use super::plan::{memory, range, seconds};
 use super::screen::{Screen, clock, thousands};
 use super::text::corpus_of;
 use super::{program, use_threads};
@@ -21,6 +21,7 @@ use crate::data::stories::probes::Probes;
 use crate::data::tokenizer::{Choice, Tokenizer};
 use crate::error::{Error, Result};
 use crate::files::lies_in;
+use crate::huggingface::special_ids;
 use crate::model::ModelConfig;
 use crate::plan::SAMPLES;
 use crate::plan::early::{Early, Forecast};
@@ -32,6 +33,7 @@ use crate::train::layers::LayersLine;
 use crate::train::load_model;
 use crate::train::ranks::{self, Ranks};
 use crate::train::session::{End, Session};
+use crate::train::stream::fingerprint;
 use crate::train::trainer::{Trainer, WHOLE};
 use page::Page;
 use std::path::Path;
@@ -104,6 +106,9 @@ pub fn run(flags: &Flags) -> Result<()> {
 
 fn begin(flags: &Flags, out_dir: &Path, ranks: &Rc<dyn Ranks>) -> Result<(Session, Tokenizer)> {
     let (trainer, tokenizer) = ranks.agree(fresh(flags, out_dir, ranks))?;
+    if trainer.config.init_from.is_some() {
+        ranks.same(fingerprint(&trainer.model), "weights to begin with")?;
+    }
     let session = match ranks.is_first() {
         true => directory(flags, out_dir, trainer, &tokenizer),
         false => Ok(Session::silent(trainer, None)),
@@ -113,6 +118,11 @@ fn begin(flags: &Flags, out_dir: &Path, ranks: &Rc<dyn Ranks>) -> Result<(Sessio
 
 /// A trainer that has not been trained yet, and its tokenizer.
 fn fresh(flags: &Flags, out_dir: &Path, ranks: &Rc<dyn Ranks>) -> Result<(Trainer, Tokenizer)> {
+    if flags.init_from.as_ref().is_some_and(|from| lies_in(&from.join("config.json"), out_dir)) {
+        return Err(Error::new("the new run would replace the one that it begins with")
+            .at("--init_from")
+            .way_out("name another --out_dir, or go on with that run by --resume"));
+    }
     let keep = if ranks.is_first() { Keep::In(out_dir) } else { Keep::Nowhere };
     let (config, dataset, tokenizer) = prepare(flags, keep)?;
     let mut trainer = Trainer::new(config, dataset)?;
@@ -144,36 +154,31 @@ pub(super) fn prepare(flags: &Flags, keep: Keep) -> Result<(TrainConfig, Dataset
 
 /// What a run is told that begins with the weights of another one.
 fn further(flags: &Flags, preset: TrainConfig, from: &Path) -> Result<TrainConfig> {
-    if lies_in(&from.join("config.json"), &flags.out_dir()) {
-        return Err(Error::new("the new run would replace the one that it begins with")
-            .at("--init_from")
-            .way_out("name another --out_dir, or go on with that run by --resume"));
-    }
+    const WAY_OUT: &str = "leave the flag out, or leave out --init_from";
     let run = RunDir::open(from)?;
-    let (model, _) = run.description()?;
-    let tokenizer = Choice::File(run.tokenizer());
-    let config = flags.apply_to(TrainConfig { model: model.clone(), tokenizer: tokenizer.clone(), ..preset });
-    if config.tokenizer != tokenizer {
-        return Err(other_tokenizer());
+    let (model, tokenizer) = run.description()?;
+    let dropout = preset.model.dropout;
+    let begun = TrainConfig { model: ModelConfig { dropout, ..model.clone() }, ..preset };
+    let config = flags.apply_to(begun);
+    if flags.tokenizer.as_ref().map_or(Ok(true), |choice| choice.is(&tokenizer))? {
+        same_shape(&config.model, &model, from, WAY_OUT)?;
+        return Ok(TrainConfig { tokenizer: Choice::File(run.tokenizer()), ..config });
     }
-    same_shape(&config.model, &model, from)?;
-    Ok(config)
+    Err(other_tokenizer(WAY_OUT))
 }
 
-fn other_tokenizer() -> Error {
-    Error::new("the run has another tokenizer")
-        .at("--tokenizer")
-        .way_out("leave the flag out, or start a new run in another --out_dir")
+fn other_tokenizer(way_out: &str) -> Error {
+    Error::new("the run has another tokenizer").at("--tokenizer").way_out(way_out)
 }
 
 /// Checks that the flags ask for the shape that a run's model has; its dropout is no shape.
-fn same_shape(asked: &ModelConfig, model: &ModelConfig, run: &Path) -> Result<()> {
+fn same_shape(asked: &ModelConfig, model: &ModelConfig, run: &Path, way_out: &str) -> Result<()> {
     if (ModelConfig { dropout: model.dropout, ..asked.clone() }) == *model {
         return Ok(());
     }
     Err(Error::new("the run's model has another shape than these flags ask for")
         .in_file(run.join("config.json"))
-        .way_out("leave out the flags of the model, or start a new run in another --out_dir"))
+        .way_out(way_out))
 }
 
 fn directory(flags: &Flags, out_dir: &Path, trainer: Trainer, tokenizer: &Tokenizer) -> Result<Session> {
@@ -183,6 +188,7 @@ fn directory(flags: &Flags, out_dir: &Path, trainer: Trainer, tokenizer: &Tokeni
     run.write_settings(&trainer.config)?;
     if let Some(from) = &trainer.config.init_from {
         run.take_companions(from)?;
+        run.keep_special_ids(special_ids::of_run(from)?)?;
     }
     Session::begin(trainer, run)
 }
@@ -203,11 +209,15 @@ fn restore(
     let (model, tokenizer) = run.description()?;
     let begun_with = run.trainer_state()?.config;
     let config = flags.apply_to(begun_with.clone());
+    const WAY_OUT: &str = "leave the flag out, or start a new run in another --out_dir";
     if config.tokenizer != begun_with.tokenizer {
-        return Err(other_tokenizer());
+        return Err(other_tokenizer(WAY_OUT));
+    }
+    if config.init_from != begun_with.init_from {
+        return Err(Error::new("the run has begun already").at("--init_from").way_out(WAY_OUT));
     }
     config.validate()?;
-    same_shape(&config.model, &model, out_dir)?;
+    same_shape(&config.model, &model, out_dir, WAY_OUT)?;
     let keep = if ranks.is_first() { Keep::In(out_dir) } else { Keep::Of(out_dir) };
     let dataset = corpus_of(&config)?.dataset(&tokenizer, config.model.block_size, keep)?;
     let (trainer, state) = Trainer::restore(&run, config, dataset)?;
@@ -225,7 +235,8 @@ fn share_of_cores(ranks: &dyn Ranks) -> Option<usize> {
     (ranks.size() > 1).then(|| (num_cpus::get_physical() / ranks.on_this_machine()).min(allowed).max(1))
 }
 
-/// Ctrl-C asks for an end after the update that runs; a second one ends at once.
+/// Ctrl-C asks for an end after the update that runs, and a second one ends at once. SIGTERM, by which clusters end a job,
+/// asks as well.
 fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
@@ -236,6 +247,9 @@ fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
         eprintln!("\nfinishing this step and saving; Ctrl-C again ends at once");
     })
     .map_err(|error| Error::new(format!("Ctrl-C cannot be caught: {error}")))?;
+    #[cfg(unix)]
+    signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::clone(&stop))
+        .map_err(|error| Error::new(format!("SIGTERM cannot be caught: {error}")))?;
     Ok(stop)
 }
 
@@ -329,9 +343,9 @@ fn conclude(session: &Session, val_loss: Option<f64>, tokenizer: &Tokenizer) -> 
 
 /// What the first updates have said of the whole run, and what it was.
 fn compare(Forecast { after, seconds: expected, peak_rss_mib: predicted }: &Forecast, took: Duration) {
-    let memory = predicted.zip(peak_rss_mib());
-    let [predicted, measured] = memory.map_or([String::new(), String::new()], |(predicted, measured)| {
-        [predicted, measured].map(|mib| format!(" and {} MiB", thousands(mib)))
+    let both = predicted.zip(peak_rss_mib());
+    let [predicted, measured] = both.map_or([String::new(), String::new()], |(predicted, measured)| {
+        [format!(" and {}", memory(predicted)), format!(" and {} MiB", thousands(measured))]
     });
     println!(
         "\npredicted after {after:.1} s: {}{predicted}; measured: {}{measured}",

@@ -1,6 +1,7 @@
 //! What `--tokenizer` names.
 
-use super::TokenizerKind;
+use super::{Tokenizer, TokenizerKind};
+use crate::error::Result;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -23,6 +24,22 @@ pub enum Choice {
     File(PathBuf),
 }
 
+impl Choice {
+    /// Whether a tokenizer is the one that is named, or of the kind that is.
+    ///
+    /// # Errors
+    /// If its file cannot be read.
+    pub fn is(&self, tokenizer: &Tokenizer) -> Result<bool> {
+        Ok(match self {
+            Choice::File(path) => Tokenizer::load(path)? == *tokenizer,
+            Choice::Bpe(_) => matches!(tokenizer, Tokenizer::Subword(_)),
+            Choice::BuiltIn(TokenizerKind::Char) => matches!(tokenizer, Tokenizer::Characters(_)),
+            Choice::BuiltIn(TokenizerKind::Byte) => matches!(tokenizer, Tokenizer::Bytes),
+            Choice::BuiltIn(TokenizerKind::Jamo) => matches!(tokenizer, Tokenizer::Jamo(_)),
+        })
+    }
+}
+
 impl Default for Choice {
     fn default() -> Self {
         Choice::BuiltIn(TokenizerKind::default())
@@ -32,7 +49,7 @@ impl Default for Choice {
 impl FromStr for Choice {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
         if let Ok(kind) = TokenizerKind::from_str(text, false) {
             return Ok(Choice::BuiltIn(kind));
         }
@@ -53,7 +70,7 @@ impl FromStr for Choice {
 impl TryFrom<String> for Choice {
     type Error = String;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> std::result::Result<Self, String> {
         text.parse().map_err(|error| format!("the tokenizer {text:?} is unknown: {error}"))
     }
 }
