@@ -40,7 +40,7 @@ impl Work {
     }
 }
 
-/// How far a machine's pace of one minute lies from that of the next: all seven predictions in docs/src/cluster.md, from
+/// How far a machine's pace of one minute lies from that of the next: the first seven predictions in docs/src/cluster.md, from
 /// which it was chosen, hold with it.
 pub const DRIFT: f64 = 0.15;
 
