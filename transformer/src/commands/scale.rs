@@ -100,6 +100,7 @@ pub fn run(flags: &Flags) -> Result<()> {
 fn make_plan(flags: &Flags, source: &Source, vocab_size: usize, threads: usize) -> Result<Plan> {
     let base = Plan {
         data: source.name().to_owned(),
+        fingerprint: source.fingerprint().map(str::to_owned),
         budget_minutes: flags.budget,
         rungs: flags.rungs.clone(),
         held_out: flags.held_out.unwrap_or(0),
@@ -140,6 +141,11 @@ fn go_on(flags: &Flags, source: &Source, known: &Path) -> Result<Scaling> {
     let way_out = "give another --out_dir, or begin anew with --overwrite";
     let scaling: Scaling = read_json(known, way_out)?;
     let plan = &scaling.plan;
+    if plan.data == source.name() && plan.fingerprint.as_deref() != source.fingerprint() {
+        return Err(Error::new(format!("the text {} has changed since this ladder was begun", plan.data))
+            .in_file(known)
+            .way_out(way_out));
+    }
     let same = plan.data == source.name()
         && plan.budget_minutes == flags.budget
         && plan.seeds == [flags.seed]
@@ -197,12 +203,12 @@ fn tell_fit(scaling: &Scaling) {
         );
     }
     println!(
-        "  α = {:.3}    ({:.3} to {:.3})   A = {:.3e} ({:.1e} to {:.1e})",
-        law.alpha, alpha[0], alpha[1], law.a, a[0], a[1]
+        "  α = {:.3}    ({:.3} to {:.3})   ln A = {:.1} ({:.1} to {:.1})",
+        law.alpha, alpha[0], alpha[1], law.ln_a, a[0], a[1]
     );
     println!(
-        "  β = {:.3}    ({:.3} to {:.3})   B = {:.3e} ({:.1e} to {:.1e})",
-        law.beta, beta[0], beta[1], law.b, b[0], b[1]
+        "  β = {:.3}    ({:.3} to {:.3})   ln B = {:.1} ({:.1} to {:.1})",
+        law.beta, beta[0], beta[1], law.ln_b, b[0], b[1]
     );
     println!("  the worst of the fitted runs is {:.1} % off the law", 100.0 * fit.worst_residual);
     for said in &scaling.prediction {

@@ -107,3 +107,36 @@ impl<T: Float> Gpt<Tensor<T>> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_initialisation_is_gpt_2_s() {
+        let config = ModelConfig {
+            n_layer: 8,
+            n_head: 4,
+            n_embd: 64,
+            block_size: 96,
+            vocab_size: 200,
+            ..ModelConfig::default()
+        };
+        for (name, parameter) in Gpt::<Tensor<f64>>::init(&config, 3).parameters() {
+            let numbers = parameter.data();
+            if name.ends_with("bias") {
+                assert!(numbers.iter().all(|&x| x == 0.0), "{name}");
+            } else if parameter.shape().len() == 1 {
+                assert!(numbers.iter().all(|&x| x == 1.0), "{name}");
+            } else {
+                // Two layers a block write into the residual stream: 0.02/√(2·8) = 0.005.
+                let expected = if name.ends_with("c_proj.weight") { 0.005 } else { 0.02 };
+                let n = numbers.len() as f64;
+                let mean = numbers.iter().sum::<f64>() / n;
+                let deviation = (numbers.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
+                assert!(mean.abs() < 5.0 * expected / n.sqrt(), "{name}: mean {mean}");
+                approx::assert_relative_eq!(deviation, expected, max_relative = 0.05);
+            }
+        }
+    }
+}

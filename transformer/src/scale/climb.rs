@@ -193,7 +193,7 @@ impl<'a> Climb<'a> {
         let off = |point: &super::fit::Point| (law.loss(point.n, point.d) / point.loss - 1.0).abs();
         let fit = Fit {
             law,
-            intervals: [of(|l| l.e), of(|l| l.a), of(|l| l.alpha), of(|l| l.b), of(|l| l.beta)],
+            intervals: [of(|l| l.e), of(|l| l.ln_a), of(|l| l.alpha), of(|l| l.ln_b), of(|l| l.beta)],
             worst_residual: points.iter().map(off).fold(0.0, f64::max),
         };
         let rung = scaling.plan.held_out;
@@ -256,6 +256,7 @@ mod tests {
     fn scaling() -> Scaling {
         let plan = Plan {
             data: "stories".to_owned(),
+            fingerprint: None,
             budget_minutes: 1.0,
             rungs: vec![1, 2],
             held_out: 3,

@@ -26,18 +26,19 @@ pub struct Point {
     pub loss: f64,
 }
 
-/// The five numbers of the law.
+/// The five numbers of the law. A and B are kept as logarithms: where losses hardly tell α or β, they may be larger than
+/// any number, and still stand for a loss.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub struct Law {
     /// E: what no size and no number of tokens can undercut, in nats per token.
     pub e: f64,
-    /// A: the part that falls with parameters.
-    pub a: f64,
+    /// ln A: the part that falls with parameters.
+    pub ln_a: f64,
     /// α: how fast.
     pub alpha: f64,
-    /// B: the part that falls with tokens.
-    pub b: f64,
+    /// ln B: the part that falls with tokens.
+    pub ln_b: f64,
     /// β: how fast.
     pub beta: f64,
 }
@@ -67,8 +68,8 @@ impl Law {
     fn lowest(objective: &Objective, starts: impl Iterator<Item = [f64; 5]>) -> Law {
         let ends = starts.map(|start| minimise(start, |x| objective.value_and_gradient(x)));
         let lowest = ends.min_by(|a, b| a.value.total_cmp(&b.value)).expect("there is a start");
-        let [a, b, e, alpha, beta] = lowest.x;
-        Law { e: e.exp(), a: a.exp(), alpha, b: b.exp(), beta }
+        let [ln_a, ln_b, ln_e, alpha, beta] = lowest.x;
+        Law { e: ln_e.exp(), ln_a, alpha, ln_b, beta }
     }
 
     /// Fits to what the points might have been: the law's own losses, each with a residual drawn from all of them, with
@@ -84,7 +85,7 @@ impl Law {
         let said = |point: &Point| self.loss(point.n, point.d);
         let residuals: Vec<f64> =
             points.iter().map(|point| stretch * (point.loss / said(point)).ln()).collect();
-        let fit = [self.a.ln(), self.b.ln(), self.e.ln(), self.alpha, self.beta];
+        let fit = [self.ln_a, self.ln_b, self.e.ln(), self.alpha, self.beta];
         let mut sample = || {
             let drawn = points.iter().map(|point| {
                 let residual = residuals[crate::random::below(random, n)];
@@ -103,7 +104,7 @@ impl Law {
 
     /// L(N, D).
     pub fn loss(&self, n: f64, d: f64) -> f64 {
-        self.e + self.a / n.powf(self.alpha) + self.b / d.powf(self.beta)
+        self.e + (self.ln_a - self.alpha * n.ln()).exp() + (self.ln_b - self.beta * d.ln()).exp()
     }
 
     /// The size that makes the loss lowest where N·D is given: there the two parts fall equally fast.
@@ -112,8 +113,8 @@ impl Law {
     /// αA/N^α = βB/D^β   and   N·D = p   →   N = (αA/βB · p^β)^(1/(α + β))
     /// ```
     pub fn best_size(&self, n_times_d: f64) -> f64 {
-        let Law { a, alpha, b, beta, .. } = *self;
-        (alpha * a / (beta * b) * n_times_d.powf(beta)).powf(1.0 / (alpha + beta))
+        let Law { ln_a, alpha, ln_b, beta, .. } = *self;
+        (((alpha / beta).ln() + ln_a - ln_b + beta * n_times_d.ln()) / (alpha + beta)).exp()
     }
 }
 
@@ -199,7 +200,22 @@ mod tests {
     use super::*;
     use crate::random::{Purpose, generator, unit};
 
-    const LAW: Law = Law { e: 0.08, a: 30.0, alpha: 0.6, b: 800.0, beta: 0.7 };
+    /// A = 30, B = 800
+    const LAW: Law =
+        Law { e: 0.08, ln_a: 3.401_197_381_662_155_5, alpha: 0.6, ln_b: 6.684_611_727_667_927, beta: 0.7 };
+
+    #[test]
+    fn a_law_whose_a_is_larger_than_any_number_still_tells_a_loss() {
+        let law = Law { ln_a: 1600.0, alpha: 148.0, ..LAW };
+        let part = (1600.0 - 148.0 * 5e4_f64.ln()).exp();
+        approx::assert_relative_eq!(
+            law.loss(5e4, 1e6),
+            LAW.e + part + 800.0 / 1e6_f64.powf(0.7),
+            max_relative = 1e-12
+        );
+        let kept = serde_json::to_string(&law).unwrap();
+        assert_eq!(serde_json::from_str::<Law>(&kept).unwrap(), law);
+    }
 
     /// Losses of the law, each off by up to `noise` of itself.
     fn points(noise: f64) -> Vec<Point> {

@@ -40,7 +40,7 @@ pub fn html(scaling: &Scaling) -> String {
 
 fn law(scaling: &Scaling) -> String {
     let Some(fit) = &scaling.fit else { return "<p>The fitted rungs are not all done yet.</p>".to_owned() };
-    let Law { e, a, alpha, b, beta } = fit.law;
+    let Law { e, ln_a, alpha, ln_b, beta } = fit.law;
     let row = |name: &str, value: String, [low, high]: [f64; 2]| {
         format!("<tr><td>{name}<td class=n>{value}<td class=n>{} to {}", digits(low), digits(high))
     };
@@ -59,9 +59,9 @@ fn law(scaling: &Scaling) -> String {
          with other residuals, drawn from those that there are.</p><div class=scroll><table><tr><th><th class=n>fitted<th class=n>95 %{}{}{}{}{}</table></div>\
          {floor}<p class=soft>The worst of the fitted runs is {:.1} % off the law.</p>",
         row("E", digits(e), ie),
-        row("A", digits(a), ia),
+        row("ln A", digits(ln_a), ia),
         row("α", digits(alpha), ialpha),
-        row("B", digits(b), ib),
+        row("ln B", digits(ln_b), ib),
         row("β", digits(beta), ibeta),
         100.0 * fit.worst_residual
     )

@@ -98,6 +98,7 @@ mod tests {
     fn base(budget_minutes: f64) -> Plan {
         Plan {
             data: "stories".to_owned(),
+            fingerprint: None,
             budget_minutes,
             rungs: vec![],
             held_out: 0,

@@ -24,6 +24,9 @@ pub struct Scaling {
 pub struct Plan {
     /// The corpus: `stories`, or a file.
     pub data: String,
+    /// A hash of its text; `stories` needs none.
+    #[serde(default)]
+    pub fingerprint: Option<String>,
     /// How long it was meant to take, in minutes.
     pub budget_minutes: f64,
     /// The rungs that are fitted.
@@ -70,7 +73,7 @@ pub struct Run {
 pub struct Fit {
     /// The law.
     pub law: Law,
-    /// The middle 95 % of the bootstrap's laws: E, A, α, B, β.
+    /// The middle 95 % of the bootstrap's laws: E, ln A, α, ln B, β.
     pub intervals: [[f64; 2]; 5],
     /// The largest difference between a fitted loss and the law, as a share of it.
     pub worst_residual: f64,

@@ -51,6 +51,14 @@ impl Source {
         }
     }
 
+    /// A hash of the text, by which another one of the same name is told; the stories are always the same.
+    pub fn fingerprint(&self) -> Option<&str> {
+        match self {
+            Source::Stories => None,
+            Source::Text(dataset) => Some(&dataset.fingerprint),
+        }
+    }
+
     /// The loss that no model can undercut on the validation part, where it is known: −ln p of that text itself.
     pub fn floor(&self) -> Option<f64> {
         match self {

@@ -9,6 +9,7 @@ use super::schema::{Checks, Contribution, Node, Place, Run, SCHEMA, Step, Token,
 use super::sources::{Excerpts, from_root};
 use crate::data::tokenizer::Tokenizer;
 use crate::model::ModelConfig;
+use crate::train::optimizer::decays;
 use autograd::{Tape, Tensor};
 use std::collections::BTreeMap;
 
@@ -197,7 +198,7 @@ fn updates(subject: &Subject, recording: &Recording, data: &mut Data) -> Vec<Ste
             v: at(&recording.moments.square[i]),
             after: at(after),
             indices,
-            decay: if before.shape().len() >= 2 { subject.config.weight_decay } else { 0.0 },
+            decay: if decays(&before) { subject.config.weight_decay } else { 0.0 },
             norm: after
                 .zip(&before, |after, before| (after - before).powi(2))
                 .data()

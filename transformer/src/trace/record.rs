@@ -8,7 +8,7 @@ use crate::data::tokenizer::Tokenizer;
 use crate::error::{Error, Result};
 use crate::model::Gpt;
 use crate::train::config::TrainConfig;
-use crate::train::optimizer::{AdamW, Moments};
+use crate::train::optimizer::{AdamW, Moments, decays};
 use crate::train::schedule::learning_rate;
 use autograd::{Dual, Float, Gradients, Tape, Tensor};
 
@@ -133,7 +133,6 @@ impl Subject {
         let mut moments = self.moments.clone();
         let (adamw, lr) =
             (AdamW::of(&self.config), learning_rate(&self.config, self.moments.updates as usize));
-        let decays = |parameter: &Tensor<f64>| parameter.shape().len() >= 2;
         let gradient_norm = adamw.update(&mut moments, after.parameters_mut(), &found, lr, decays);
         let after = after.parameters().into_iter().map(|(_, parameter)| parameter.clone()).collect();
         let t = moments.updates as f64;

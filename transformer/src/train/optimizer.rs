@@ -53,6 +53,11 @@ impl<T: Float> Moments<T> {
     }
 }
 
+/// Matrices and embeddings decay; what has one axis, a bias or a norm's weight, does not (nanoGPT's rule).
+pub fn decays<T: Float>(parameter: &Tensor<T>) -> bool {
+    parameter.shape().len() >= 2
+}
+
 impl AdamW {
     /// As a run is told to use it.
     pub fn of(config: &TrainConfig) -> Self {
@@ -161,6 +166,17 @@ mod tests {
     fn decay_takes_its_share_even_without_a_gradient() {
         let (p, _) = one_update(AdamW { weight_decay: 0.5, ..PLAIN }, 2.0, 0.0, 0.1);
         approx::assert_relative_eq!(p, 2.0 * (1.0 - 0.1 * 0.5));
+    }
+
+    #[test]
+    fn matrices_decay_and_what_has_one_axis_does_not() {
+        let adamw = AdamW { weight_decay: 0.5, ..PLAIN };
+        for (shape, expected) in [(&[3, 2][..], 1.9), (&[2, 3, 2], 1.9), (&[6], 2.0), (&[], 2.0)] {
+            let mut p = Tensor::full(shape, 2.0);
+            let mut moments = Moments::zeros([&p].into_iter());
+            adamw.update(&mut moments, vec![&mut p], &[Tensor::zeros(shape)], 0.1, decays);
+            assert!(p.data().iter().all(|&x: &f64| (x - expected).abs() < 1e-12), "{shape:?}: {p}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
-    /// Less than a minute on two cores, on the embedded corpus: 3 layers, 4 heads, 64 wide, context 224.
+    /// About a minute on two cores, on the embedded corpus: 3 layers, 4 heads, 64 wide, context 224.
     #[default]
     Demo,
     /// Seconds: 2 layers, 2 heads, 64 wide, context 32.

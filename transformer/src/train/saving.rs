@@ -111,7 +111,15 @@ fn read_model(file: &TensorFile, config: &ModelConfig) -> Result<Gpt<Tensor<f32>
     let shapes = Gpt::shapes(config, file.names().len()).map_err(|error| error.in_file(file.path()))?;
     let mut failed = Ok(());
     let model = shapes.map(&mut |name, shape: &Vec<usize>| match file.f32(name, shape) {
-        Ok(numbers) => Tensor::new(&shape[..], numbers),
+        Ok(numbers) => {
+            if let Some(i) = numbers.iter().position(|x| !x.is_finite()) {
+                failed = Err(Error::new(format!("number {i} of it is {}", numbers[i]))
+                    .in_file(file.path())
+                    .at(format!("tensor {name}"))
+                    .way_out("use the weights of an earlier checkpoint, such as --weights best"));
+            }
+            Tensor::new(&shape[..], numbers)
+        }
         Err(error) => {
             failed = Err(error);
             Tensor::scalar(0.0)

@@ -150,6 +150,10 @@ impl Session {
                 Ok(Measurement { step, train_loss, val_loss, lr, grad_norm, tokens_per_second, floor })
             });
             let line = line.transpose()?;
+            if evaluated || asked {
+                let val_loss = line.as_ref().and_then(|line| line.val_loss);
+                self.trainer.check(val_loss).map_err(|error| self.intact(error))?; // before a good checkpoint is replaced
+            }
             if ranks.size() > 1 && (evaluated || asked) {
                 ranks
                     .same(fingerprint(&self.trainer.model), "weights")
@@ -178,10 +182,11 @@ impl Session {
             return error; // of the data: its way out is another one
         }
         let Some(Disk { run, .. }) = &self.disk else { return error };
-        let saved = run.trainer_state().map_or(0, |state| state.step);
+        let Ok(saved) = run.trainer_state() else { return error.in_file(run.path()) };
         error.in_file(run.path()).way_out(format!(
-            "the checkpoint of step {saved} is intact: go on from it by --resume with a lower \
-             --learning_rate or a longer --warmup_iters"
+            "the checkpoint of step {} is intact: go on from it by --resume with a lower --learning_rate or a longer \
+             --warmup_iters",
+            saved.step
         ))
     }
 

@@ -3,7 +3,7 @@
 
 use super::config::TrainConfig;
 use super::gradient::gradient;
-use super::optimizer::{AdamW, Moments};
+use super::optimizer::{AdamW, Moments, decays};
 use super::schedule::learning_rate;
 use super::trainer::Update;
 use crate::data::batches::Batch;
@@ -48,7 +48,6 @@ impl StreamTrainer {
         let found = gradient(&self.model, &[batch], |_| Pass::evaluation()).map_err(failed)?;
         let lr = learning_rate(&self.config, self.step);
         let adamw = AdamW { beta1, beta2, eps: 1e-8, weight_decay, grad_clip };
-        let decays = |parameter: &Tensor<f32>| parameter.shape().len() >= 2;
         let grad_norm = adamw.update(&mut self.moments, self.model.parameters_mut(), &found.of, lr, decays);
         self.step += 1;
         Ok(Update { loss: found.loss, grad_norm, lr })

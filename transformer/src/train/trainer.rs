@@ -7,7 +7,7 @@ use super::config::TrainConfig;
 use super::gradient::Gradient;
 use super::layers::{FirstGradient, LayersLine, Moved};
 use super::memory;
-use super::optimizer::{AdamW, Moments, Watch};
+use super::optimizer::{AdamW, Moments, Watch, decays};
 use super::ranks::{Alone, Ranks};
 use super::schedule::learning_rate;
 use crate::data::batches::{Batch, Batches, in_order};
@@ -121,11 +121,31 @@ impl Trainer {
     fn apply(&mut self, found: &Gradient<f32>, watch: Option<Watch<f32>>) -> Update {
         let lr = learning_rate(&self.config, self.step);
         let adamw = AdamW::of(&self.config);
-        let decays = |parameter: &Tensor<f32>| parameter.shape().len() >= 2;
         let parameters = self.model.parameters_mut();
         let grad_norm = adamw.update_watched(&mut self.moments, parameters, &found.of, lr, decays, watch);
         self.step += 1;
         Update { loss: found.loss, grad_norm, lr }
+    }
+
+    /// Checks that the model is worth keeping: that its weights are numbers, and its validation loss, if it is known.
+    ///
+    /// # Errors
+    /// If they are not; the message names the parameter, or the first op whose value is none.
+    pub fn check(&self, val_loss: Option<f64>) -> Result<()> {
+        let failed = |what: String| Err(Error::new(what).at(format!("after update {}", self.step)));
+        if let Some(loss) = val_loss.filter(|loss| !loss.is_finite()) {
+            let tape = Tape::new();
+            let (rows, length) = (self.config.batch_size, self.config.model.block_size);
+            for batch in in_order(&self.dataset.validation, rows, length).take(1) {
+                self.model.on(&tape).loss(&batch?, &Pass::evaluation());
+            }
+            let first = tape.first_non_finite().map_or(String::new(), |found| format!("; {found}"));
+            return failed(format!("the validation loss is {loss}{first}"));
+        }
+        if let Some((name, _)) = self.model.parameters().into_iter().find(|(_, p)| !p.is_finite()) {
+            return failed(format!("the weights {name} are no longer finite"));
+        }
+        Ok(())
     }
 
     /// The masks of batch number `index` of the run have a place of their own in the stream of random numbers.

@@ -6,6 +6,7 @@
 use super::experiment::{Experiment, Recipe};
 use crate::error::{Error, Result};
 use crate::tasks::Task;
+use crate::tasks::score::Score;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -65,6 +66,20 @@ pub struct Outcome {
     pub weights: String,
     /// Looks on the way: updates, share of exact answers, ln p of the right answer.
     pub curve: Vec<(usize, f64, f64)>,
+}
+
+impl Outcome {
+    /// The interval that covers the true share of exact answers in 95 % of all cases.
+    pub fn interval(&self) -> [f64; 2] {
+        Score { asked: self.asked, right: self.right, log_likelihood: self.log_likelihood }.interval()
+    }
+
+    /// `99 % (98 to 100), ln p −0.02`
+    pub fn in_short(&self) -> String {
+        let [low, high] = self.interval().map(|share| 100.0 * share);
+        let (right, ln_p) = (100.0 * self.value, self.log_likelihood);
+        format!("{right:.0} % ({low:.0} to {high:.0}), ln p {ln_p:.2}")
+    }
 }
 
 /// A line on what was learnt.

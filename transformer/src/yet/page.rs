@@ -78,8 +78,14 @@ fn of_cell(cell: &Cell, surprising: bool) -> String {
     let surprise = if surprising { " <span title=\"not expected\">(!)</span>" } else { "" };
     let likelihoods: Vec<String> =
         cell.outcomes.iter().map(|outcome| format!("{:.2}", outcome.log_likelihood)).collect();
+    let [low, high] = cell.middle().interval().map(|share| 100.0 * share);
+    let missing = match cell.is_whole() {
+        true => String::new(),
+        false => format!(", {} of {} seeds", cell.outcomes.len(), cell.seeds),
+    };
     format!(
-        "<td class=\"cell {class}\"><b>{mark} {:.0} %</b>{surprise}{}<span class=soft>ln p {}</span>",
+        "<td class=\"cell {class}\"><b>{mark} {:.0} %</b> <span class=soft>({low:.0} to {high:.0}{missing})</span>{surprise}{}\
+         <span class=soft>ln p {}</span>",
         100.0 * cell.median(),
         sparks(&cell.outcomes),
         likelihoods.join(", ")

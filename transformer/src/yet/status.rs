@@ -10,6 +10,8 @@ pub struct Cell<'a> {
     pub rung: usize,
     /// One outcome a seed; of several with the same seed the last one.
     pub outcomes: Vec<&'a Outcome>,
+    /// How many seeds the experiment asks for.
+    pub seeds: usize,
 }
 
 /// All that is known of an experiment.
@@ -19,21 +21,32 @@ pub struct Status<'a> {
     pub experiment: &'a Experiment,
     /// What came out, from the lowest rung tried to the highest.
     pub cells: Vec<Cell<'a>>,
-    /// What was learnt from outcomes that had not been expected.
+    /// What was learnt from outcomes that had not been expected; of a rung the last note.
     pub notes: Vec<&'a Note>,
 }
 
 impl Cell<'_> {
-    /// A rung works if most of its seeds do.
-    pub fn works(&self) -> bool {
-        2 * self.outcomes.iter().filter(|outcome| outcome.works).count() > self.outcomes.len()
+    /// Whether no seed is missing. One alone may have been lucky.
+    pub fn is_whole(&self) -> bool {
+        self.outcomes.len() >= self.seeds
     }
 
-    /// The share of exact answers of the middle seed (of two middle ones the worse).
+    /// A rung works if all of its seeds have been tried, and most of them do.
+    pub fn works(&self) -> bool {
+        self.is_whole()
+            && 2 * self.outcomes.iter().filter(|outcome| outcome.works).count() > self.outcomes.len()
+    }
+
+    /// The outcome of the middle seed by its share of exact answers (of two middle ones the worse).
+    pub fn middle(&self) -> &Outcome {
+        let mut outcomes = self.outcomes.clone();
+        outcomes.sort_by(|a, b| a.value.total_cmp(&b.value));
+        outcomes[(outcomes.len() - 1) / 2]
+    }
+
+    /// Its share of exact answers.
     pub fn median(&self) -> f64 {
-        let mut values: Vec<f64> = self.outcomes.iter().map(|outcome| outcome.value).collect();
-        values.sort_by(f64::total_cmp);
-        values[(values.len() - 1) / 2]
+        self.middle().value
     }
 
     /// The number of parameters.
@@ -48,7 +61,10 @@ impl<'a> Status<'a> {
         let mut cells: Vec<Cell> = Vec::new();
         for outcome in ledger.outcomes().filter(|outcome| outcome.answers(experiment)) {
             match cells.iter_mut().find(|cell| cell.rung == outcome.rung) {
-                None => cells.push(Cell { rung: outcome.rung, outcomes: vec![outcome] }),
+                None => {
+                    let seeds = experiment.seeds.len();
+                    cells.push(Cell { rung: outcome.rung, outcomes: vec![outcome], seeds });
+                }
                 Some(cell) => {
                     cell.outcomes.retain(|earlier| earlier.seed != outcome.seed);
                     cell.outcomes.push(outcome);
@@ -56,7 +72,11 @@ impl<'a> Status<'a> {
             }
         }
         cells.sort_by_key(|cell| cell.rung);
-        let notes = ledger.notes().filter(|note| note.experiment == experiment.name).collect();
+        let mut notes: Vec<&Note> = Vec::new();
+        for note in ledger.notes().filter(|note| note.experiment == experiment.name) {
+            notes.retain(|earlier| earlier.rung != note.rung);
+            notes.push(note);
+        }
         Status { experiment, cells, notes }
     }
 
@@ -82,7 +102,8 @@ impl<'a> Status<'a> {
 
     /// The rungs whose outcome is not what was expected.
     pub fn surprises(&self) -> Vec<usize> {
-        let surprising = |cell: &&Cell| cell.works() != self.experiment.expected_at(cell.rung);
+        let surprising =
+            |cell: &&Cell| cell.is_whole() && cell.works() != self.experiment.expected_at(cell.rung);
         self.cells.iter().filter(surprising).map(|cell| cell.rung).collect()
     }
 

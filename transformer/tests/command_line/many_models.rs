@@ -46,10 +46,36 @@ fn an_experiment_is_run_listed_repeated_bit_for_bit_and_learnt_from() {
     refused(yet(&place, &["rerun", "--line", "1"]), &["ledger.jsonl, line 1: ", "weights: ", "way out:"]);
     said(&yet(&place, &["learnt", "copy_4", "three updates are not enough"]));
     let list = said(&yet(&place, &[]));
+    assert!(
+        list.contains("0 % (0 to ") && list.contains("), ln p -"),
+        "both measures, and how sure they are: {list}"
+    );
     assert!(list.contains("learnt at rung 1: three updates are not enough"), "{list}");
     let page = place.path("yet.html");
     said(&yet(&place, &["page", "--out", page.to_str().expect("UTF-8")]));
     assert!(fs::read_to_string(page).expect("a page").contains("three updates are not enough"));
+}
+
+#[test]
+fn what_does_not_work_yet_is_run_again_and_larger_as_far_as_the_budget_goes() {
+    let place = Place::new();
+    place.file("copy_4.toml", TINY_EXPERIMENT);
+    place.file(
+        "copy_4_easy.toml",
+        TINY_EXPERIMENT.replace("0.9", "1e-9").replace("updates = 3", "updates = 150"),
+    );
+    said(&yet(&place, &["run", "copy_4"]));
+    said(&yet(&place, &["run", "copy_4_easy"]));
+    let lines = || fs::read_to_string(place.path("ledger.jsonl")).expect("a ledger").lines().count();
+    assert_eq!(lines(), 6);
+    refused(yet(&place, &["rerun", "--budget", "1e-9"]), &["--budget", "too few", "way out: give "]);
+    assert_eq!(lines(), 6);
+    let told = said(&yet(&place, &["rerun", "--budget", "0.01"]));
+    assert!(told.contains("1 of 2 experiments do not work yet"), "{told}");
+    let ledger = fs::read_to_string(place.path("ledger.jsonl")).expect("a ledger");
+    let new: Vec<_> = ledger.lines().skip(6).collect();
+    let larger = |line: &&str| line.contains("\"copy_4\"") && !line.contains("\"rung\":1,");
+    assert!(new.len() == 3 && new.iter().all(larger), "{new:?}");
 }
 
 #[test]
@@ -100,6 +126,7 @@ fn an_experiment_is_written_down_by_answering() {
     assert!(said(&yet(&place, &[])).contains("sort_9\n  Can it sort?"));
     refused(add(answers), &["sort_9.toml is there already"]);
     refused(add("sort_8\nCan it sort?\nsort\n2\n"), &["how large", "\"2\" will not do"]);
+    refused(add("sort_8\nCan it sort?\nsort\n8\n\n99\n"), &["which rung", "\"99\" will not do", "1 to 32"]);
 }
 
 fn scale(place: &Place, arguments: &[&str]) -> Output {
@@ -172,5 +199,12 @@ fn the_gradient_of_a_batch_is_shown_to_be_the_mean_of_its_examples_gradients() {
     let run = place.trained();
     let told = said(&transformer(&["batch", "--examples=8", "--from"], &run));
     assert!(told.contains("8 examples of 16 tokens") && told.contains("|G|² = "), "{told}");
+    let after = |part: &str| told.split(part).nth(1).unwrap_or_else(|| panic!("{part:?} in {told}"));
+    let number = |text: &str| -> f64 {
+        let text = text.trim_start().split([',', '\n', ' ']).next().expect("a word");
+        text.parse().unwrap_or_else(|_| panic!("{text:?} in {told}"))
+    };
+    let (difference, largest) = (number(after("largest difference is")), number(after("largest entry")));
+    assert!(difference < 1e-12 * largest, "{told}");
     refused(transformer(&["batch", "--examples=6", "--from"], &run), &["--examples", "--examples 8"]);
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
-  transformer train                                    the demo: under a minute on two cores
+  transformer train                                    the demo: about a minute on two cores
   transformer train --preset char --data input.txt     nanoGPT's character model
   transformer train --data korean.txt --tokenizer jamo Hangul in 67 letters; byte: any language in 256 tokens
   transformer train --data input.txt --tokenizer bpe:512 pieces of words (built with --features tokenizers)

@@ -2,6 +2,7 @@
 
 use super::program;
 use crate::error::{Error, Result};
+use crate::scale::ladder;
 use crate::tasks::{Kind, Task};
 use crate::yet::experiment::{Experiment, Recipe};
 use std::io::{BufRead, IsTerminal, Write};
@@ -47,7 +48,11 @@ pub fn ask(directory: &Path) -> Result<()> {
     let expected_rung =
         answer("from which rung on you expect it to work (none: never)", "none", |text| match text {
             "none" => Ok(None),
-            text => text.parse().map(Some).map_err(|_| "a rung, or none".to_owned()),
+            text => {
+                let rung = text.parse().ok().filter(|rung| (ladder::LOWEST..=ladder::HIGHEST).contains(rung));
+                let range = || format!("a rung from {} to {}, or none", ladder::LOWEST, ladder::HIGHEST);
+                rung.map(Some).ok_or_else(range)
+            }
         })?;
     let why = answer("why", "", some)?;
     let whole =
@@ -61,7 +66,13 @@ pub fn ask(directory: &Path) -> Result<()> {
         threshold,
         expected_rung,
         why,
-        recipe: Recipe { rows: 32, updates, learning_rate: None, weight_decay: None, stop_when_solved: true },
+        recipe: Recipe {
+            rows: if kind.in_story() { 6 } else { 32 },
+            updates,
+            learning_rate: None,
+            weight_decay: None,
+            stop_when_solved: true,
+        },
         rungs: vec![1, 2, 4],
         seeds: vec![1, 2, 3],
     };

@@ -4,7 +4,7 @@ use super::program;
 use crate::commands::screen::thousands;
 use crate::yet::experiment::Experiment;
 use crate::yet::ledger::Ledger;
-use crate::yet::status::Status;
+use crate::yet::status::{Cell, Status};
 
 /// Prints the experiments, those that work first, in the order of the rung.
 pub fn print(experiments: &[Experiment], ledger: &Ledger) {
@@ -13,17 +13,17 @@ pub fn print(experiments: &[Experiment], ledger: &Ledger) {
     let (works, rest): (Vec<_>, Vec<_>) = all.iter().partition(|status| status.works_since().is_some());
     let (tried, untried): (Vec<&Status>, Vec<&Status>) =
         rest.into_iter().partition(|status| status.largest().is_some());
-    println!("WORKS                   since rung  (parameters)   exact   expected");
+    println!("WORKS                   since rung  (parameters)   exact (95 % of cases)         expected");
     for status in works {
         let Some(cell) = status.works_since() else { continue };
         let since = format!("{} ({})", cell.rung, thousands(cell.parameters() as f64));
-        row(status, &since, cell.median());
+        row(status, &since, cell);
     }
-    println!("\nNOT YET                 up to rung  (parameters)    best   expected");
+    println!("\nNOT YET                 up to rung  (parameters)   best (95 % of cases)          expected");
     for status in tried {
         let (Some(best), Some(largest)) = (status.best(), status.cells.last()) else { continue };
         let up_to = format!("{} ({})", largest.rung, thousands(largest.parameters() as f64));
-        row(status, &up_to, best.median());
+        row(status, &up_to, best);
     }
     if !untried.is_empty() {
         println!("\nNOT TRIED");
@@ -34,15 +34,18 @@ pub fn print(experiments: &[Experiment], ledger: &Ledger) {
     println!("\nagain, and larger: {} yet rerun --budget MINUTES", program());
 }
 
-fn row(status: &Status, rung: &str, value: f64) {
+fn row(status: &Status, rung: &str, cell: &Cell) {
     let experiment = status.experiment;
     let mark = if status.surprises().is_empty() { "" } else { "  (!)" };
     println!(
-        "{:<24} {rung:<24} {:>5.0} %   {}{mark}",
+        "{:<24} {rung:<22} {:<29} {}{mark}",
         experiment.name,
-        100.0 * value,
+        cell.middle().in_short(),
         experiment.expectation()
     );
+    for cell in status.cells.iter().filter(|cell| !cell.is_whole()) {
+        println!("  rung {}: {} of {} seeds so far", cell.rung, cell.outcomes.len(), cell.seeds);
+    }
     for note in &status.notes {
         println!("  learnt at rung {}: {}", note.rung, note.learnt);
     }

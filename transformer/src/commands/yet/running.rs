@@ -54,11 +54,10 @@ fn train_rung(place: &Place, experiment: &Experiment, ledger: &Ledger, rung: usi
         let _one_at_a_time = writing.lock();
         append(&path, &outcome)?;
         println!(
-            "seed {seed}: {} of {} right ({:.0} %), ln p(right answer) {:.3}, after {} updates in {:.1} s: {}",
+            "seed {seed}: {} of {} right, {} of the right answer, after {} updates in {:.1} s: {}",
             outcome.right,
             outcome.asked,
-            100.0 * outcome.value,
-            outcome.log_likelihood,
+            outcome.in_short(),
             outcome.updates,
             outcome.seconds,
             if outcome.works { "works" } else { "not yet" }
@@ -99,6 +98,9 @@ fn ask_what_was_learnt(place: &Place, status: &Status, rung: usize) -> Result<()
     }
 }
 
+/// The part of a budget that is planned: an update is timed alone, and runs go on side by side.
+const OF_THE_BUDGET: f64 = 0.85;
+
 /// All that do not work yet, each on the highest rung that its share of the budget allows.
 pub fn rerun(place: &Place, budget: f64) -> Result<()> {
     if budget <= 0.0 {
@@ -112,9 +114,10 @@ pub fn rerun(place: &Place, budget: f64) -> Result<()> {
     println!("{} of {} experiments do not work yet", open.len(), experiments.len());
     let (begun, threads) = (Instant::now(), place.threads.unwrap_or_else(num_cpus::get_physical));
     set_threads(1);
+    let (mut trained, mut enough) = (0, f64::INFINITY);
     for (i, experiment) in open.iter().enumerate() {
         let left = (60.0 * budget - begun.elapsed().as_secs_f64()).max(0.0);
-        let share = left / (open.len() - i) as f64;
+        let share = OF_THE_BUDGET * left / (open.len() - i) as f64;
         let status = Status::of(experiment, &ledger);
         let largest = status.largest().unwrap_or(ladder::LOWEST - 1);
         let rounds = experiment.seeds.len().div_ceil(threads) as f64;
@@ -127,17 +130,28 @@ pub fn rerun(place: &Place, budget: f64) -> Result<()> {
             fitting = Some(rung);
         }
         match fitting {
-            Some(rung) => train_rung(place, experiment, &ledger, rung)?,
-            None => println!(
-                "{}: rung {} needs {} of the {} that are its share: give --budget {:.0}",
-                experiment.name,
-                largest + 1,
-                clock(Duration::from_secs_f64(needed)),
-                clock(Duration::from_secs_f64(share)),
-                (needed * (open.len() - i) as f64 / 60.0).ceil()
-            ),
+            Some(rung) => {
+                train_rung(place, experiment, &ledger, rung)?;
+                trained += 1;
+            }
+            None => {
+                let minutes = (needed * open.len() as f64 / OF_THE_BUDGET / 60.0).ceil();
+                enough = minutes.min(enough);
+                println!(
+                    "{}: rung {} needs {} of the {} that are its share: give --budget {minutes:.0}",
+                    experiment.name,
+                    largest + 1,
+                    clock(Duration::from_secs_f64(needed)),
+                    clock(Duration::from_secs_f64(share)),
+                );
+            }
         }
         println!();
+    }
+    if trained == 0 && enough.is_finite() {
+        return Err(Error::new(format!("{budget} minutes are too few for a larger rung of any of them"))
+            .at("--budget")
+            .way_out(format!("give {enough:.0}, or run one alone: {} yet run NAME --rung R", program())));
     }
     Ok(())
 }
