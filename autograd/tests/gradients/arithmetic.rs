@@ -1,6 +1,6 @@
 //! The four operations, with broadcasting, and powers.
 
-use crate::draw::{away_from_zero, ordinary, pair, positive, tensor};
+use crate::draw::{away_from_zero, large_and_tiny, ordinary, pair, positive, tensor};
 use crate::prove::{
     Textbook, f32_agrees_with_f64, for_all, near, second_order_agrees, the_value_is, three_ways_agree,
     value_and_gradients,
@@ -9,7 +9,7 @@ use autograd::gradcheck::Function;
 use autograd::{Float, Tensor, Var};
 use proptest::prelude::*;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Binary {
     Add,
     Sub,
@@ -73,6 +73,17 @@ pub fn sums_differences_products_and_quotients_have_the_right_gradient_however_t
 fn sums_differences_products_and_quotients_are_taken_entry_by_entry() {
     for op in BINARY {
         for_all(64, operands(), |x| the_value_is(&op, &x));
+    }
+}
+
+#[test]
+fn sums_differences_and_products_of_large_and_tiny_numbers_keep_value_and_gradient() {
+    for op in BINARY.into_iter().filter(|op| *op != Binary::Div) {
+        for_all(32, pair(large_and_tiny(), large_and_tiny()), |x| {
+            the_value_is(&op, &x)?;
+            f32_agrees_with_f64(&op, &x)?;
+            three_ways_agree(&op, &x)
+        });
     }
 }
 

@@ -1,9 +1,9 @@
 //! The matrix product, batched, with either side read transposed.
 
-use crate::draw::{ordinary, shapes_that_broadcast, size, tensor_of};
+use crate::draw::{large_and_tiny, ordinary, shapes_that_broadcast, size, tensor_of};
 use crate::prove::{
-    Textbook, f32_agrees_with_f64, for_all, second_order_agrees, the_value_is, three_ways_agree,
-    value_and_gradients,
+    Textbook, f32_agrees_with_f64, for_all, largest, second_order_agrees, the_value_is,
+    the_value_is_to_12_digits_of, three_ways_agree, value_and_gradients,
 };
 use autograd::gradcheck::Function;
 use autograd::ops::matmul::MatMul;
@@ -68,13 +68,14 @@ impl Textbook for Product {
 fn operands(
     f: Product,
     size: impl Strategy<Value = usize> + Clone,
+    numbers: impl Strategy<Value = f64> + Clone,
 ) -> impl Strategy<Value = Vec<Tensor<f64>>> {
     let batches =
         shapes_that_broadcast(2).prop_filter("at most two batch axes", |b| b.iter().all(|b| b.len() < 3));
     (batches, size.clone(), size.clone(), size).prop_flat_map(move |(batches, m, k, n)| {
         let matrix = |batch: &[usize], transposed: bool, rows: usize, columns: usize| {
             let sizes = if transposed { [columns, rows] } else { [rows, columns] };
-            tensor_of(&batch.iter().copied().chain(sizes).collect::<Vec<_>>(), ordinary())
+            tensor_of(&batch.iter().copied().chain(sizes).collect::<Vec<_>>(), numbers.clone())
         };
         let (a, b) = (matrix(&batches[0], f.transpose_a, m, k), matrix(&batches[1], f.transpose_b, k, n));
         (a, b).prop_map(|(a, b)| vec![a, b])
@@ -84,14 +85,24 @@ fn operands(
 #[test]
 pub fn a_product_has_the_right_gradient_transposed_or_not_however_its_batches_broadcast() {
     for f in PRODUCTS {
-        for_all(32, operands(f, size()), |x| three_ways_agree(&f, &x));
+        for_all(32, operands(f, size(), ordinary()), |x| three_ways_agree(&f, &x));
     }
 }
 
 #[test]
 fn a_product_sums_rows_times_columns() {
     for f in PRODUCTS {
-        for_all(64, operands(f, size()), |x| the_value_is(&f, &x));
+        for_all(64, operands(f, size(), ordinary()), |x| the_value_is(&f, &x));
+    }
+}
+
+#[test]
+fn a_product_of_large_and_tiny_numbers_keeps_value_and_gradient() {
+    for f in PRODUCTS {
+        for_all(16, operands(f, 1..4usize, large_and_tiny()), |x| {
+            the_value_is_to_12_digits_of(largest(&x).powi(2), &f, &x)?;
+            three_ways_agree(&f, &x)
+        });
     }
 }
 
@@ -111,14 +122,14 @@ fn a_product_too_large_for_one_tile_still_sums_rows_times_columns() {
 #[test]
 fn a_product_at_f32_is_the_one_at_f64() {
     for f in PRODUCTS {
-        for_all(64, operands(f, 0..20usize), |x| f32_agrees_with_f64(&f, &x));
+        for_all(64, operands(f, 0..20usize, ordinary()), |x| f32_agrees_with_f64(&f, &x));
     }
 }
 
 #[test]
 fn a_product_has_the_right_second_derivatives() {
     for f in PRODUCTS {
-        for_all(16, operands(f, size()), |x| second_order_agrees(&f, &x));
+        for_all(16, operands(f, size(), ordinary()), |x| second_order_agrees(&f, &x));
     }
 }
 
@@ -159,7 +170,7 @@ impl Function for BesideAConstant {
 #[test]
 fn a_constant_matrix_on_either_side_leaves_the_other_sides_gradient_right() {
     for f in PRODUCTS {
-        for_all(16, (operands(f, size()), any::<bool>()), |(mut x, constant_first)| {
+        for_all(16, (operands(f, size(), ordinary()), any::<bool>()), |(mut x, constant_first)| {
             let constant = x.remove(usize::from(!constant_first));
             three_ways_agree(&BesideAConstant { f, constant, constant_first }, &x)
         });
@@ -179,7 +190,7 @@ impl Function for UsedInTwoProducts {
 #[test]
 fn a_matrix_used_in_several_products_adds_their_contributions_in_place() {
     for f in PRODUCTS {
-        for_all(16, operands(f, 1..3usize), |x| three_ways_agree(&UsedInTwoProducts(f), &x));
+        for_all(16, operands(f, 1..3usize, ordinary()), |x| three_ways_agree(&UsedInTwoProducts(f), &x));
     }
 }
 

@@ -105,6 +105,8 @@ fn layer_norm_and_rms_norm_have_the_right_second_derivatives() {
 fn layer_norm_and_rms_norm_of_large_and_tiny_numbers_have_the_value_of_their_formula() {
     for_all(64, rows(0..=0, large_and_tiny()), |x| the_value_is(&Norm::Layer { eps: 1e-5 }, &x));
     for_all(64, rows(1..=1, large_and_tiny()), |x| the_value_is(&Norm::Rms { eps: 1e-5 }, &x));
+    for_all(64, rows(0..=0, large_and_tiny()), |x| f32_agrees_with_f64(&Norm::Layer { eps: 0.1 }, &x));
+    for_all(64, rows(1..=1, large_and_tiny()), |x| f32_agrees_with_f64(&Norm::Rms { eps: 0.1 }, &x));
 }
 
 #[test]

@@ -71,6 +71,17 @@ pub fn the_value_is(f: &impl Textbook, x: &[Tensor<f64>]) -> TestCaseResult {
     near(&f.call(&vars).value(), &f.textbook(x), 1e-12, &format!("{} of {}", name(f), shapes(x)))
 }
 
+/// The value is what the textbook computes, to 12 digits of `size`: where large numbers cancel, what is left is small.
+pub fn the_value_is_to_12_digits_of(size: f64, f: &impl Textbook, x: &[Tensor<f64>]) -> TestCaseResult {
+    let value = value_and_gradients(f, x)[0].map(|y| y / size);
+    near(&value, &f.textbook(x).map(|y| y / size), 1e-12, &format!("{} of {}", name(f), shapes(x)))
+}
+
+/// The largest entry of all, or 1.
+pub fn largest(x: &[Tensor<f64>]) -> f64 {
+    x.iter().flat_map(|x| x.data()).fold(1.0, |largest, x| x.abs().max(largest))
+}
+
 /// The value and the gradients at f32 are those at f64, but for rounding.
 pub fn f32_agrees_with_f64(f: &(impl Function + Debug), x: &[Tensor<f64>]) -> TestCaseResult {
     let narrow: Vec<Tensor<f32>> = x.iter().map(Tensor::cast).collect();

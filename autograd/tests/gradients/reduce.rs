@@ -2,8 +2,8 @@
 
 use crate::draw::{axes_of, large_and_tiny, ordinary, shape, tensor_of, well_apart};
 use crate::prove::{
-    Textbook, f32_agrees_with_f64, for_all, second_order_agrees, the_value_is, three_ways_agree,
-    value_and_gradients,
+    Textbook, f32_agrees_with_f64, for_all, largest, second_order_agrees, the_value_is,
+    the_value_is_to_12_digits_of, three_ways_agree, value_and_gradients,
 };
 use autograd::gradcheck::{Function, Verdict, gradcheck};
 use autograd::{Float, Shape, Tensor, Var};
@@ -123,6 +123,17 @@ fn reductions_at_f32_are_those_at_f64() {
 fn reductions_have_the_right_second_derivatives() {
     for of in SMOOTH {
         for_all(16, reductions(of, ordinary()), |(f, x)| second_order_agrees(&f, &x));
+    }
+}
+
+#[test]
+fn reductions_of_large_and_tiny_numbers_keep_value_and_gradient() {
+    for of in SMOOTH {
+        for_all(32, reductions(of, large_and_tiny()), |(f, x)| {
+            let squares = x[0].numel() as f64 * largest(&x).powi(2);
+            the_value_is_to_12_digits_of(squares.max(1.0), &f, &x)?;
+            three_ways_agree(&f, &x)
+        });
     }
 }
 
