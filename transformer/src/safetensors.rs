@@ -21,6 +21,9 @@ use std::path::{Path, PathBuf};
 /// The advice for a file that cannot be used as it is.
 const WAY_OUT: &str = "take the file from an intact copy, or another checkpoint of the run";
 
+/// The word in the header on what tokens the tensors are for.
+const VOCABULARY: &str = "vocabulary";
+
 /// A longer header than this is refused, as the format's own reader does.
 const LONGEST_HEADER: u64 = 100_000_000;
 
@@ -88,20 +91,28 @@ impl Elements<'_> {
 /// If a shape does not fit its elements or a name is used twice.
 #[track_caller]
 pub fn save(path: &Path, tensors: &[Named]) -> Result<()> {
-    let write = writer(tensors);
+    save_for(path, tensors, None)
+}
+
+/// The same, with a word in the header on what tokens the tensors are for, which [`TensorFile::vocabulary`] gives back.
+///
+/// # Errors
+/// As [`save`].
+///
+/// # Panics
+/// As [`save`].
+#[track_caller]
+pub fn save_for(path: &Path, tensors: &[Named], vocabulary: Option<&str>) -> Result<()> {
+    let write = writer(tensors, vocabulary);
     files::write_atomically(path, write)
 }
 
-/// What [`save`] writes, for a caller that makes several files durable before it renames them.
-///
-/// # Panics
-/// If a shape does not fit its elements or a name is used twice.
 #[track_caller]
-pub fn writer(tensors: &[Named]) -> impl FnOnce(&mut dyn Write) -> io::Result<()> {
+fn writer(tensors: &[Named], vocabulary: Option<&str>) -> impl FnOnce(&mut dyn Write) -> io::Result<()> {
     let mut tensors = tensors.to_vec();
     // Wider numbers first, so that each tensor is aligned to its own element size.
     tensors.sort_by(|a, b| b.data.dtype().cmp(&a.data.dtype()).then(a.name.cmp(b.name)));
-    let header = header(&tensors);
+    let header = header(&tensors, vocabulary);
     move |file| {
         file.write_all(&(header.len() as u64).to_le_bytes())?;
         file.write_all(&header)?;
@@ -111,7 +122,7 @@ pub fn writer(tensors: &[Named]) -> impl FnOnce(&mut dyn Write) -> io::Result<()
 
 /// The header in JSON, padded with spaces to a multiple of 8 bytes.
 #[track_caller]
-fn header(tensors: &[Named]) -> Vec<u8> {
+fn header(tensors: &[Named], vocabulary: Option<&str>) -> Vec<u8> {
     let mut offset = 0;
     let mut infos = Vec::with_capacity(tensors.len());
     for (i, Named { name, shape, data }) in tensors.iter().enumerate() {
@@ -123,10 +134,16 @@ fn header(tensors: &[Named]) -> Vec<u8> {
         infos.push((name.to_string(), info));
         offset = end;
     }
-    // transformers loads only files that say so; a map with one entry has one order.
+    // transformers loads only files that say so.
     let format = [("format".to_string(), "pt".to_string())].into_iter().collect();
     let metadata = Metadata::new(Some(format), infos).expect("the offsets above leave no gap");
-    let mut header = serde_json::to_vec(&metadata).expect("a header is plain JSON");
+    let mut header = serde_json::to_string(&metadata).expect("a header is plain JSON");
+    if let Some(vocabulary) = vocabulary {
+        // Written into the text, for a map with two entries has no fixed order, and the same tensors no fixed bytes.
+        let second = format!(r#""format":"pt","{VOCABULARY}":{}"#, serde_json::json!(vocabulary));
+        header = header.replacen(r#""format":"pt""#, &second, 1);
+    }
+    let mut header = header.into_bytes();
     header.resize(header.len().next_multiple_of(8), b' ');
     header
 }
@@ -155,6 +172,11 @@ impl TensorFile {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What tokens the tensors are for, if the file says it: what was given to [`save_for`].
+    pub fn vocabulary(&self) -> Option<&str> {
+        self.metadata.metadata().as_ref()?.get(VOCABULARY).map(String::as_str)
     }
 
     /// The names of all tensors, in the order of the file.

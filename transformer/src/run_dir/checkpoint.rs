@@ -63,10 +63,13 @@ impl RunDir {
     /// Phase 1. A staged file is whole whenever it has its name, for it is itself written atomically.
     pub(super) fn stage(&self, checkpoint: &Checkpoint) -> Result<()> {
         let step = checkpoint.state.step;
-        safetensors::save(&self.staged(MODEL, step), checkpoint.model)?;
+        let vocabulary = self.vocabulary();
+        let save =
+            |name| safetensors::save_for(&self.staged(name, step), checkpoint.model, vocabulary.as_deref());
+        save(MODEL)?;
         safetensors::save(&self.staged(OPTIMIZER, step), checkpoint.optimizer)?;
         if checkpoint.is_best {
-            safetensors::save(&self.staged(BEST, step), checkpoint.model)?;
+            save(BEST)?;
         }
         Ok(())
     }

@@ -75,7 +75,7 @@ impl RunDir {
         }
         let parameters = model.parameters();
         let tensors: Vec<Named> = parameters.iter().map(|(name, tensor)| named(name, tensor)).collect();
-        safetensors::save(&self.file(MODEL), &tensors)?;
+        safetensors::save_for(&self.file(MODEL), &tensors, self.vocabulary().as_deref())?;
         model.config.save(&self.file(super::CONFIG))
     }
 

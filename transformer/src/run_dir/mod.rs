@@ -243,7 +243,7 @@ impl RunDir {
     /// Opens the weights.
     ///
     /// # Errors
-    /// If there are none yet, or the file is damaged.
+    /// If there are none yet, the file is damaged, or says that it is of another vocabulary.
     pub fn weights(&self, which: Weights) -> Result<TensorFile> {
         let path = match which {
             Weights::Last => self.file(MODEL),
@@ -254,7 +254,20 @@ impl RunDir {
                 .in_file(path)
                 .way_out("train it for a while longer"));
         }
-        TensorFile::open(&path)
+        let weights = TensorFile::open(&path)?;
+        match (weights.vocabulary(), self.vocabulary()) {
+            (Some(of), Some(ours)) if of != ours => {
+                Err(Error::new("these weights are of another vocabulary than the tokenizer.json beside them")
+                    .in_file(&path)
+                    .way_out("use the weights and the tokenizer.json of one and the same run"))
+            }
+            _ => Ok(weights),
+        }
+    }
+
+    /// The fingerprint of the tokenizer, if it can be read.
+    fn vocabulary(&self) -> Option<String> {
+        Tokenizer::load(&self.file(TOKENIZER)).ok().map(|tokenizer| tokenizer.fingerprint().to_string())
     }
 
     /// Reads the trainer's state at the last checkpoint.

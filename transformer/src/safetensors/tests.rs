@@ -46,6 +46,22 @@ fn the_bytes_do_not_depend_on_the_order_of_the_tensors() {
 }
 
 #[test]
+fn a_file_says_what_vocabulary_it_is_for_in_always_the_same_bytes() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("model.safetensors");
+    let write = || {
+        save_for(&path, &[Named::f32("a", &[1], &[1.0])], Some("fnv1a64:0\"1")).unwrap();
+        fs::read(&path).unwrap()
+    };
+    let bytes = write();
+    assert!((0..8).all(|_| write() == bytes));
+    assert_eq!(TensorFile::open(&path).unwrap().vocabulary(), Some("fnv1a64:0\"1"));
+    assert_eq!(TensorFile::open(&small_file(directory.path())).unwrap().vocabulary(), None);
+    let (_, theirs) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    assert_eq!(theirs.metadata().as_ref().unwrap()["format"], "pt");
+}
+
+#[test]
 fn every_truncation_is_an_error_that_names_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = small_file(directory.path());
@@ -132,7 +148,7 @@ fn a_checkpoint_of_another_model_is_told_by_its_first_wrong_tensor() {
 #[test]
 #[should_panic(expected = "a: the shape [2, 2] does not fit 3 elements")]
 fn a_shape_that_does_not_fit_is_a_programming_error() {
-    let _ = writer(&[Named::f32("a", &[2, 2], &[1.0, 2.0, 3.0])]);
+    let _ = writer(&[Named::f32("a", &[2, 2], &[1.0, 2.0, 3.0])], None);
 }
 
 proptest! {

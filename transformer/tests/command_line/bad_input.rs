@@ -207,6 +207,26 @@ fn a_loss_that_is_no_number_stops_training_names_the_first_op_and_keeps_the_chec
 }
 
 #[test]
+fn weights_and_a_tokenizer_of_two_runs_do_not_mix_even_if_they_are_of_one_size() {
+    let (place, other) = (Place::new(), Place::new());
+    let run = place.trained();
+    let shouted = fs::read_to_string(place.text()).expect("a text").to_uppercase();
+    let output = other.train(&other.file("text.txt", shouted), &[]);
+    assert!(output.status.success(), "{output:?}");
+    for file in ["tokenizer.json", "model.safetensors"] {
+        let kept = fs::read(run.join(file)).expect("a file");
+        fs::copy(other.path("run").join(file), run.join(file)).expect("a file that can be written");
+        for command in [&["sample", "--from"][..], &["eval", "--from"], &["train", "--resume", "--out_dir"]] {
+            refused(transformer(command, &run), &["way out:"]);
+        }
+        let output = transformer(&["sample", "--from"], &run);
+        refused(output, &["model.safetensors", "another vocabulary", "tokenizer.json"]);
+        fs::write(run.join(file), kept).expect("a file that can be written");
+    }
+    assert!(transformer(&["eval", "--from"], &run).status.success(), "each is back in its place");
+}
+
+#[test]
 fn a_validation_loss_that_is_no_number_replaces_no_good_checkpoint() {
     let place = Place::new();
     let run = place.trained();

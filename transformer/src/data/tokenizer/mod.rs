@@ -22,6 +22,7 @@ pub use choice::{BPE, Choice};
 pub use stream::TextStream;
 pub use subword::Subword;
 
+use super::fingerprint::Fingerprint;
 use crate::error::Result;
 
 /// What turns text into ids and ids into text.
@@ -86,6 +87,16 @@ impl Tokenizer {
             Tokenizer::Bytes => 256,
             Tokenizer::Subword(subword) => subword.vocab_size(),
         }
+    }
+
+    /// A hash of what each id stands for: two tokenizers with the same one read and write the same.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut fingerprint = Fingerprint::of(self.unit().as_bytes());
+        for id in 0..self.vocab_size() {
+            fingerprint.add(self.token(id).as_bytes());
+            fingerprint.add(&[0]);
+        }
+        fingerprint
     }
 
     /// What one token is called: `"character"`, `"byte"`, `"letter"` or `"token"`.
