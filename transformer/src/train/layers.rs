@@ -111,7 +111,7 @@ impl LayersLine {
             sums[at].1.iter_mut().zip(norms).for_each(|(sum, norm)| *sum += norm * norm);
         }
         let layer = |(name, squares): (String, [f64; 3])| {
-            let [grad_norm, weight_norm, update_norm] = squares.map(|square| square.sqrt() as f32);
+            let [grad_norm, weight_norm, update_norm] = squares.map(|square| in_json(square.sqrt()));
             Layer { name, grad_norm, weight_norm, update_norm }
         };
         LayersLine { step, layers: sums.into_iter().map(layer).collect(), first_gradients: Vec::new() }
@@ -121,6 +121,11 @@ impl LayersLine {
     pub fn without_gradient(&self) -> impl Iterator<Item = &FirstGradient> {
         self.first_gradients.iter().filter(|first| first.is_zero())
     }
+}
+
+/// JSON has no infinity: a norm beyond the largest number, of a run that blows up, is written as that.
+fn in_json(norm: f64) -> f32 {
+    (norm as f32).min(f32::MAX)
 }
 
 /// `transformer.h.3.mlp.c_fc.weight` belongs to `blocks.3`.
@@ -145,7 +150,7 @@ impl FirstGradient {
             zero_rows += usize::from(row.iter().all(|&x| x == 0.0));
         }
         let zero_columns = if columns > 1 { used.iter().filter(|used| !**used).count() } else { 0 };
-        let norm = norm(std::slice::from_ref(gradient)) as f32;
+        let norm = in_json(norm(std::slice::from_ref(gradient)));
         FirstGradient {
             name: name.to_owned(),
             shape: gradient.shape().to_vec(),

@@ -203,6 +203,8 @@ fn a_loss_that_is_no_number_stops_training_names_the_first_op_and_keeps_the_chec
         refused(output, &parts);
         let output = transformer(&["eval", "--from"], &place.path("run"));
         assert!(output.status.success(), "the last checkpoint is whole: {output:?}");
+        let output = transformer(&["report"], &place.path("run"));
+        assert!(output.status.success(), "how it blew up can be seen: {output:?}");
     }
 }
 

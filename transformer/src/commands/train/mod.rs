@@ -366,5 +366,9 @@ fn say_where(session: &Session, out_dir: &Path, begun: Instant) {
     println!("\nnext:");
     println!("  {} sample --from {dir} --num_samples 3", program());
     println!("  {} eval --from {dir}", program());
-    println!("  {} train --resume --out_dir {dir} --max_iters {}", program(), 2 * config.max_iters);
+    println!(
+        "  {} train --resume --out_dir {dir} --max_iters {}",
+        program(),
+        (2 * config.max_iters).max(1000)
+    );
 }
