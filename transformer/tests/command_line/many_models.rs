@@ -194,6 +194,21 @@ fn a_budget_too_small_for_one_ladder_says_how_much_is_needed() {
 }
 
 #[test]
+fn a_text_that_has_changed_is_not_mixed_into_a_ladder_that_was_begun_on_it() {
+    let place = Place::new();
+    let climb = |content: &str| {
+        let path = place.file("text.txt", content.repeat(100));
+        scale(&place, &[&TINY_LADDER[..], &["--data", path.to_str().expect("UTF-8")]].concat())
+    };
+    said(&climb("the quick brown fox jumps over the lazy dog\n"));
+    refused(
+        climb("the lazy dog jumps over the quick brown fox\n"),
+        &["scaling.json", "has changed", "way out:"],
+    );
+    said(&climb("the quick brown fox jumps over the lazy dog\n"));
+}
+
+#[test]
 fn the_gradient_of_a_batch_is_shown_to_be_the_mean_of_its_examples_gradients() {
     let place = Place::new();
     let run = place.trained();

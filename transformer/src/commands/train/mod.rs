@@ -1,43 +1,34 @@
 //! `train`: from flags to a trained model.
 
+mod begin;
 mod design;
 mod file;
 mod flags;
 mod page;
 
+pub(super) use begin::prepare;
+use begin::{begin, resume};
 pub(crate) use file::flags as flags_of_file;
 pub use flags::Flags;
 
 use super::plan::{memory, range, seconds};
 use super::screen::{Screen, clock, thousands};
-use super::text::corpus_of;
 use super::{program, use_threads};
 use crate::bench::peak_rss_mib;
-use crate::data::corpus::Corpus;
-use crate::data::dataset::Dataset;
-use crate::data::large::{self, Keep};
 use crate::data::stories::SEPARATOR;
 use crate::data::stories::probes::Probes;
-use crate::data::tokenizer::{Choice, Tokenizer};
+use crate::data::tokenizer::Tokenizer;
 use crate::error::{Error, Result};
-use crate::files::lies_in;
-use crate::huggingface::special_ids;
-use crate::model::ModelConfig;
 use crate::plan::SAMPLES;
 use crate::plan::early::{Early, Forecast};
 use crate::random::{Purpose, generator};
-use crate::run_dir::{RunDir, Weights};
 use crate::sample::{Sampling, generate};
-use crate::train::config::TrainConfig;
 use crate::train::layers::LayersLine;
-use crate::train::load_model;
 use crate::train::ranks::{self, Ranks};
 use crate::train::session::{End, Session};
-use crate::train::stream::fingerprint;
 use crate::train::trainer::{Trainer, WHOLE};
 use page::Page;
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -102,131 +93,6 @@ pub fn run(flags: &Flags) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn begin(flags: &Flags, out_dir: &Path, ranks: &Rc<dyn Ranks>) -> Result<(Session, Tokenizer)> {
-    let (trainer, tokenizer) = ranks.agree(fresh(flags, out_dir, ranks))?;
-    if trainer.config.init_from.is_some() {
-        ranks.same(fingerprint(&trainer.model), "weights to begin with")?;
-    }
-    let session = match ranks.is_first() {
-        true => directory(flags, out_dir, trainer, &tokenizer),
-        false => Ok(Session::silent(trainer, None)),
-    };
-    Ok((ranks.agree(session)?, tokenizer))
-}
-
-/// A trainer that has not been trained yet, and its tokenizer.
-fn fresh(flags: &Flags, out_dir: &Path, ranks: &Rc<dyn Ranks>) -> Result<(Trainer, Tokenizer)> {
-    if flags.init_from.as_ref().is_some_and(|from| lies_in(&from.join("config.json"), out_dir)) {
-        return Err(Error::new("the new run would replace the one that it begins with")
-            .at("--init_from")
-            .way_out("name another --out_dir, or go on with that run by --resume"));
-    }
-    let keep = if ranks.is_first() { Keep::In(out_dir) } else { Keep::Nowhere };
-    let (config, dataset, tokenizer) = prepare(flags, keep)?;
-    let mut trainer = Trainer::new(config, dataset)?;
-    if let Some(from) = &trainer.config.init_from {
-        trainer.model = load_model(&RunDir::open(from)?.weights(Weights::Last)?, &trainer.config.model)?;
-    }
-    Ok((trainer.among(Rc::clone(ranks))?, tokenizer))
-}
-
-/// What a new run is told, and its data.
-pub(super) fn prepare(flags: &Flags, keep: Keep) -> Result<(TrainConfig, Dataset, Tokenizer)> {
-    let preset = flags.preset.unwrap_or_default().config();
-    let mut config = match &flags.init_from {
-        Some(from) => further(flags, preset, from)?,
-        None => flags.apply_to(preset),
-    };
-    config.validate()?;
-    let corpus = corpus_of(&config)?;
-    let tokenizer = corpus.tokenizer(&config.tokenizer)?;
-    if config.init_from.is_none() {
-        config.model.vocab_size = tokenizer.vocab_size();
-    }
-    if let (Corpus::Large(_), Keep::In(out_dir)) = (&corpus, keep) {
-        RunDir::vacant(out_dir, flags.overwrite)?; // before anything is written there
-    }
-    let dataset = corpus.dataset(&tokenizer, config.model.block_size, keep)?;
-    Ok((config, dataset, tokenizer))
-}
-
-/// What a run is told that begins with the weights of another one.
-fn further(flags: &Flags, preset: TrainConfig, from: &Path) -> Result<TrainConfig> {
-    const WAY_OUT: &str = "leave the flag out, or leave out --init_from";
-    let run = RunDir::open(from)?;
-    let (model, tokenizer) = run.description()?;
-    let dropout = preset.model.dropout;
-    let begun = TrainConfig { model: ModelConfig { dropout, ..model.clone() }, ..preset };
-    let config = flags.apply_to(begun);
-    if flags.tokenizer.as_ref().map_or(Ok(true), |choice| choice.is(&tokenizer))? {
-        same_shape(&config.model, &model, from, WAY_OUT)?;
-        return Ok(TrainConfig { tokenizer: Choice::File(run.tokenizer()), ..config });
-    }
-    Err(other_tokenizer(WAY_OUT))
-}
-
-fn other_tokenizer(way_out: &str) -> Error {
-    Error::new("the run has another tokenizer").at("--tokenizer").way_out(way_out)
-}
-
-/// Checks that the flags ask for the shape that a run's model has; its dropout is no shape.
-fn same_shape(asked: &ModelConfig, model: &ModelConfig, run: &Path, way_out: &str) -> Result<()> {
-    if (ModelConfig { dropout: model.dropout, ..asked.clone() }) == *model {
-        return Ok(());
-    }
-    Err(Error::new("the run's model has another shape than these flags ask for")
-        .in_file(run.join("config.json"))
-        .way_out(way_out))
-}
-
-fn directory(flags: &Flags, out_dir: &Path, trainer: Trainer, tokenizer: &Tokenizer) -> Result<Session> {
-    let run = RunDir::create(out_dir, flags.overwrite)?;
-    large::clear(out_dir, &trainer.dataset)?;
-    run.write_description(&trainer.config.model, tokenizer)?;
-    run.write_settings(&trainer.config)?;
-    if let Some(from) = &trainer.config.init_from {
-        run.take_companions(from)?;
-        run.keep_special_ids(special_ids::of_run(from)?)?;
-    }
-    Session::begin(trainer, run)
-}
-
-/// The first rank brings the directory into order, before the others read it.
-fn resume(flags: &Flags, out_dir: &Path, ranks: &Rc<dyn Ranks>) -> Result<(Session, Tokenizer)> {
-    let run = ranks.agree(ranks.is_first().then(|| RunDir::resume(out_dir)).transpose())?;
-    let run = run.map_or_else(|| RunDir::open(out_dir), Ok);
-    ranks.agree(run.and_then(|run| restore(flags, out_dir, run, ranks)))
-}
-
-fn restore(
-    flags: &Flags,
-    out_dir: &Path,
-    run: RunDir,
-    ranks: &Rc<dyn Ranks>,
-) -> Result<(Session, Tokenizer)> {
-    let (model, tokenizer) = run.description()?;
-    let begun_with = run.trainer_state()?.config;
-    let config = flags.apply_to(begun_with.clone());
-    const WAY_OUT: &str = "leave the flag out, or start a new run in another --out_dir";
-    if config.tokenizer != begun_with.tokenizer {
-        return Err(other_tokenizer(WAY_OUT));
-    }
-    if config.init_from != begun_with.init_from {
-        return Err(Error::new("the run has begun already").at("--init_from").way_out(WAY_OUT));
-    }
-    config.validate()?;
-    same_shape(&config.model, &model, out_dir, WAY_OUT)?;
-    let keep = if ranks.is_first() { Keep::In(out_dir) } else { Keep::Of(out_dir) };
-    let dataset = corpus_of(&config)?.dataset(&tokenizer, config.model.block_size, keep)?;
-    let (trainer, state) = Trainer::restore(&run, config, dataset)?;
-    let trainer = trainer.among(Rc::clone(ranks))?;
-    if !ranks.is_first() {
-        return Ok((Session::silent(trainer, state.best), tokenizer));
-    }
-    run.write_settings(&trainer.config)?;
-    Ok((Session::resume(trainer, run, state.best)?, tokenizer))
 }
 
 /// Of several ranks on one machine, each takes its share of the cores that it may use; alone it takes what it likes.
