@@ -4,7 +4,7 @@
 //! are shared ([`Tensor::data_mut`]), so a tensor never changes behind another's back.
 
 use crate::buffer::Buffer;
-use crate::kernels::pointwise;
+use crate::kernels::{pointwise, rows};
 use crate::{Float, Shape};
 use std::fmt;
 use std::sync::Arc;
@@ -173,7 +173,7 @@ impl<T: Float> Tensor<T> {
     /// Whether no entry is infinite or NaN.
     #[inline]
     pub fn is_finite(&self) -> bool {
-        self.data().iter().all(|x| x.is_finite())
+        rows::all_finite(self.data())
     }
 }
 

@@ -77,6 +77,32 @@ fn from_the_second_step_on_nothing_of_tensor_size_is_allocated() {
 }
 
 #[test]
+fn two_threads_that_share_a_batch_give_each_other_back_what_they_take() {
+    let _alone = ONE_AT_A_TIME.lock();
+    let model = ModelConfig {
+        n_layer: 2,
+        n_head: 4,
+        n_embd: 64,
+        block_size: 64,
+        vocab_size: 65,
+        ..ModelConfig::default()
+    };
+    autograd::kernels::threads::set_threads(2);
+    let mut step = Step::new(&BenchConfig { name: "shared".to_owned(), model, batch_size: 4 });
+    let mut of_steps = |steps: usize| {
+        LARGE.store(0, Relaxed);
+        for _ in 0..steps {
+            step.run();
+        }
+        LARGE.load(Relaxed)
+    };
+    let (first, later) = (of_steps(20), of_steps(40));
+    // A thread may walk both shards in one step and fill its pool for that then, but not step after step: without the
+    // exchange, 40 steps ask for the nine large gradients of a shard 40 times.
+    assert!(later < 40, "{first} large allocations in the first 20 steps, {later} in the next 40");
+}
+
+#[test]
 fn no_allocation_of_a_step_is_as_large_as_one_head_s_matrix_of_attention() {
     let _alone = ONE_AT_A_TIME.lock();
     let n = 1024;

@@ -1,7 +1,7 @@
 //! Layer norm and RMS norm along rows, each with its vjp, for every scalar.
 //! (J. Ba, J. Kiros, G. Hinton, "Layer Normalization", 2016.)
 
-use super::rows::{SIDE_BY_SIDE, dot, in_pairs, rows_a_piece, sum, sum_by};
+use super::rows::{dot, rows_a_piece, sum, sum_by};
 use super::simd::vectorize;
 use super::threads::for_each_pair_of_chunks;
 use crate::Float;
@@ -131,47 +131,17 @@ fn layer_norm_vjp_rows<T: Float>(
     let (dweight, dbias) = (&mut dweight[..width], &mut dbias[..width]);
     for (((x, dy), dx), &[mean, rstd]) in rows.zip(saved) {
         let (x, dy, dx) = (&x[..width], &dy[..width], &mut dx[..width]);
-        let [sum_g, sum_gx] = add_row(x, dy, weight, [mean, rstd], dweight, dbias);
-        let (mean_g, mean_gx) = (sum_g * per_number, sum_gx * per_number);
         for i in 0..width {
-            dx[i] = rstd * (weight[i] * dy[i] - mean_g - (x[i] - mean) * rstd * mean_gx);
-        }
-    }
-}
-
-/// Adds a row to weight‾ and bias‾, and returns its Σ g and Σ g·x̂: sixteen sums side by side, and what is left.
-#[inline(always)]
-fn add_row<T: Float>(
-    x: &[T],
-    dy: &[T],
-    weight: &[T],
-    [mean, rstd]: [T; 2],
-    dweight: &mut [T],
-    dbias: &mut [T],
-) -> [T; 2] {
-    let (mut sum_g, mut sum_gx) = ([T::ZERO; SIDE_BY_SIDE], [T::ZERO; SIDE_BY_SIDE]);
-    let whole = x.len() / SIDE_BY_SIDE * SIDE_BY_SIDE;
-    for start in (0..whole).step_by(SIDE_BY_SIDE) {
-        let part = start..start + SIDE_BY_SIDE;
-        let (x, dy, weight) = (&x[part.clone()], &dy[part.clone()], &weight[part.clone()]);
-        let (dweight, dbias) = (&mut dweight[part.clone()], &mut dbias[part]);
-        for i in 0..SIDE_BY_SIDE {
-            let (normal, g) = ((x[i] - mean) * rstd, weight[i] * dy[i]);
-            dweight[i] += dy[i] * normal;
+            dweight[i] += dy[i] * ((x[i] - mean) * rstd);
             dbias[i] += dy[i];
-            sum_g[i] += g;
-            sum_gx[i] += g * normal;
+            dx[i] = weight[i] * dy[i]; // g
+        }
+        let mean_g = sum(dx) * per_number;
+        let mean_gx = sum_by(dx, x, |g, x| g * ((x - mean) * rstd)) * per_number;
+        for i in 0..width {
+            dx[i] = rstd * (dx[i] - mean_g - (x[i] - mean) * rstd * mean_gx);
         }
     }
-    let mut sums = [in_pairs(sum_g), in_pairs(sum_gx)];
-    for i in whole..x.len() {
-        let (normal, g) = ((x[i] - mean) * rstd, weight[i] * dy[i]);
-        dweight[i] += dy[i] * normal;
-        dbias[i] += dy[i];
-        sums[0] += g;
-        sums[1] += g * normal;
-    }
-    sums
 }
 
 /// y = weight·x·rstd along rows of the weight's width, rstd = 1/√(mean(x²) + eps), which is saved, `[rows]`.

@@ -9,7 +9,7 @@ use crate::Float;
 use crate::buffer::Buffer;
 use std::ops::Range;
 
-pub(crate) const SIDE_BY_SIDE: usize = 16;
+const SIDE_BY_SIDE: usize = 16;
 /// Numbers a piece: some microseconds of work.
 const CHUNK: usize = 8192;
 
@@ -29,12 +29,14 @@ pub(crate) fn sum_by<T: Float>(x: &[T], y: &[T], f: impl Fn(T, T) -> T) -> T {
             sums[i] += f(x[i], y[i]);
         }
     }
+    // Otherwise LLVM keeps the sums in registers of two, the shape of the last step of `in_pairs`: half as fast.
+    let sums = std::hint::black_box(sums);
     rest.fold(in_pairs(sums), |sum, (&x, &y)| sum + f(x, y))
 }
 
 /// The sum of sixteen sums.
 #[inline(always)]
-pub(crate) fn in_pairs<T: Float>(mut sums: [T; SIDE_BY_SIDE]) -> T {
+fn in_pairs<T: Float>(mut sums: [T; SIDE_BY_SIDE]) -> T {
     let mut half = SIDE_BY_SIDE / 2;
     while half > 0 {
         for i in 0..half {
@@ -61,6 +63,17 @@ pub(crate) fn mean<T: Float>(x: &[T]) -> T {
 #[inline(always)]
 pub(crate) fn dot<T: Float>(x: &[T], y: &[T]) -> T {
     sum_by(x, y, |x, y| x * y)
+}
+
+/// Whether no number is infinite or NaN: 0·x is 0 for all others, and a sum of zeros is 0.
+pub fn all_finite<T: Float>(x: &[T]) -> bool {
+    let zero = |x: &[T]| {
+        vectorize(
+            #[inline(always)]
+            || sum_by(x, x, |x, _| x * T::ZERO),
+        )
+    };
+    x.chunks(CHUNK).all(|x| zero(x) == T::ZERO)
 }
 
 /// y[r] = Σᵢ a[r, i]·b[r, i] for rows of `width` that begin `ld` numbers apart.

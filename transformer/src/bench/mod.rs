@@ -169,7 +169,7 @@ fn parts_of(ops: &[OpTime], times: &StepTimes) -> Vec<Part> {
         peak_share: None,
     };
     let in_ops = ops.iter().map(|time| time.forward + time.backward).sum();
-    let rest = (times.forward + times.backward).saturating_sub(in_ops);
+    let rest = times.gradient.saturating_sub(in_ops);
     let beside = [("optimiser", times.optimiser), ("the tape itself", rest)];
     let of_ops = ops.iter().map(|time| part(time.op, time.calls, time.forward, time.backward));
     of_ops.chain(beside.map(|(name, time)| part(name, 1, Duration::ZERO, time))).collect()

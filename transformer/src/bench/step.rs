@@ -4,7 +4,8 @@ use super::BenchConfig;
 use crate::data::batches::Batch;
 use crate::model::{Gpt, Pass};
 use crate::random::{Purpose, below, generator};
-use crate::train::optimizer::{AdamW, Moments};
+use crate::train::optimizer::{AdamW, Moments, decays};
+use crate::train::shards::{gradient, gradient_clocked};
 use autograd::{OpTime, Tape, Tensor};
 use std::time::{Duration, Instant};
 
@@ -19,10 +20,8 @@ pub struct Step {
 /// What a step took.
 #[derive(Debug, Clone, Copy)]
 pub struct StepTimes {
-    /// Tokens to loss.
-    pub forward: Duration,
-    /// Loss to gradients.
-    pub backward: Duration,
+    /// Tokens to loss, and back to the gradient of every parameter.
+    pub gradient: Duration,
     /// Clipping and AdamW.
     pub optimiser: Duration,
     /// All of it.
@@ -49,40 +48,38 @@ impl Step {
 
     /// One step.
     pub fn run(&mut self) -> StepTimes {
-        self.on(Tape::new()).1
+        self.on(None)
     }
 
     /// One step, with the time that each op took.
     pub fn profile(&mut self) -> (Vec<OpTime>, StepTimes) {
-        let tape = Tape::new();
-        tape.profile();
-        self.on(tape)
+        let mut ops = Vec::new();
+        let times = self.on(Some(&mut ops));
+        (ops, times)
     }
 
-    fn on(&mut self, tape: Tape<f32>) -> (Vec<OpTime>, StepTimes) {
+    fn on(&mut self, ops: Option<&mut Vec<OpTime>>) -> StepTimes {
         let start = Instant::now();
-        let on_tape = self.model.on(&tape);
-        let loss = on_tape.loss(&self.batches[self.steps % self.batches.len()], &Pass::evaluation());
-        let forward = start.elapsed();
-        let mut gradients = loss.backward_and_free();
-        let of = |(_, &parameter)| gradients.take(parameter).expect("the loss reaches every parameter");
-        let gradients: Vec<_> = on_tape.parameters().into_iter().map(of).collect();
-        let ops = tape.op_times();
-        drop(on_tape);
-        drop(tape); // the parameters are the model's alone again, and are changed where they lie
-        let backward = start.elapsed() - forward;
-        let matrices = |parameter: &Tensor<f32>| parameter.shape().len() >= 2;
-        ADAMW.update(&mut self.moments, self.model.parameters_mut(), &gradients, 1e-3, matrices);
-        drop(gradients);
+        let batch = std::slice::from_ref(&self.batches[self.steps % self.batches.len()]);
+        let pass = |_| Pass::evaluation();
+        let found = match ops {
+            None => gradient(&self.model, batch, pass),
+            Some(ops) => gradient_clocked(&self.model, batch, pass, ops),
+        };
+        let found = found.expect("random tokens and fresh weights give a finite loss of all parameters");
+        let gradient = start.elapsed();
+        ADAMW.update(&mut self.moments, self.model.parameters_mut(), &found.of, 1e-3, decays);
+        drop(found);
         self.steps += 1;
         let total = start.elapsed();
-        (ops, StepTimes { forward, backward, optimiser: total - forward - backward, total })
+        StepTimes { gradient, optimiser: total - gradient, total }
     }
 
-    /// The floating-point operations of a step, by op: three times those of the forward pass's products.
+    /// The floating-point operations of a step, by op: three times those of the forward pass's products, counted on one
+    /// row of the batch.
     pub fn flops_by_op(&self) -> Vec<(&'static str, u64)> {
-        let tape = Tape::new();
-        self.model.on(&tape).loss(&self.batches[0], &Pass::evaluation());
+        let (tape, batch) = (Tape::new(), &self.batches[0]);
+        self.model.on(&tape).loss(&batch.part(0..1), &Pass::evaluation());
         let nodes = tape.nodes();
         let of = |name: &str| {
             let of_nodes = nodes.iter().filter_map(|node| {
@@ -90,7 +87,7 @@ impl Step {
                 let x: Vec<_> = node.inputs.iter().map(|&input| &nodes[input as usize].value).collect();
                 Some(op.flops(&x, &node.value))
             });
-            3 * of_nodes.sum::<u64>()
+            3 * batch.rows as u64 * of_nodes.sum::<u64>()
         };
         PRODUCTS.map(|name| (name, of(name))).to_vec()
     }

@@ -8,6 +8,7 @@ use super::tokens::Tokens;
 use crate::error::Result;
 use crate::random::{self, Position, Purpose};
 use rand_chacha::ChaCha8Rng;
+use std::ops::Range;
 
 /// A target that does not count: what comes there is given, or comes after the end.
 pub const IGNORE: usize = usize::MAX;
@@ -45,6 +46,13 @@ impl Batch {
             batch.rows += 1;
         }
         Ok(batch)
+    }
+
+    /// Some of its rows.
+    pub fn part(&self, rows: Range<usize>) -> Self {
+        let tokens = rows.start * self.length..rows.end * self.length;
+        let (x, y) = (self.x[tokens.clone()].to_vec(), self.y[tokens].to_vec());
+        Batch { x, y, rows: rows.len(), length: self.length }
     }
 
     /// `[rows, length]`

@@ -30,9 +30,10 @@ impl Pass {
         Pass { textbook: true, ..self }
     }
 
-    /// The same pass over a part of a batch, from this row on: what is dropped there is what the whole batch's pass drops.
-    pub fn from_row(self, first_row: usize) -> Self {
-        Pass { first_row, ..self }
+    /// The same pass over a part of its rows, from row number `row` on: what is dropped there is what is dropped there in
+    /// the pass over all of them.
+    pub fn from_row(self, row: usize) -> Self {
+        Pass { first_row: self.first_row + row, ..self }
     }
 
     /// Whether activations are dropped in this pass.

@@ -1,5 +1,6 @@
 //! The gradient of a batch: forward to the one number, and back to every parameter.
 
+use super::tensors::for_each_tensor;
 use crate::data::batches::Batch;
 use crate::error::{Error, Result};
 use crate::model::{Gpt, Pass};
@@ -28,22 +29,27 @@ pub fn gradient<T: Float>(
     let mut sum: Option<Gradient<T>> = None;
     for (i, batch) in batches.iter().enumerate() {
         let share = batch.targets() as f64 / targets as f64;
-        let part = of_batch(model, batch, share, &pass(i))?;
-        match &mut sum {
-            None => sum = Some(part),
-            Some(sum) => {
-                sum.loss += part.loss;
-                sum.of.iter_mut().zip(&part.of).for_each(|(sum, part)| sum.add_assign(part));
-            }
-        }
+        add(&mut sum, of_batch(&Tape::new(), model, batch, share, &pass(i))?);
     }
     sum.ok_or_else(|| Error::new("there is no batch to take a gradient of"))
 }
 
-/// share·loss and its gradient.
-fn of_batch<T: Float>(model: &Gpt<Tensor<T>>, batch: &Batch, share: f64, pass: &Pass) -> Result<Gradient<T>> {
-    let tape = Tape::new();
-    let on_tape = model.on(&tape);
+/// sum += part
+pub(super) fn add<T: Float>(sum: &mut Option<Gradient<T>>, part: Gradient<T>) {
+    let Some(sum) = sum else { return *sum = Some(part) };
+    sum.loss += part.loss;
+    for_each_tensor(&mut sum.of, Tensor::numel, |i, sum| sum.add_assign(&part.of[i]));
+}
+
+/// share·loss and its gradient, by way of a fresh tape.
+pub(super) fn of_batch<T: Float>(
+    tape: &Tape<T>,
+    model: &Gpt<Tensor<T>>,
+    batch: &Batch,
+    share: f64,
+    pass: &Pass,
+) -> Result<Gradient<T>> {
+    let on_tape = model.on(tape);
     let loss = on_tape.loss(batch, pass);
     let value = loss.value().item().to_f64();
     if !value.is_finite() {

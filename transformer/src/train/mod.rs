@@ -11,9 +11,11 @@ pub mod ranks;
 mod saving;
 pub mod schedule;
 pub mod session;
+pub mod shards;
 pub mod snapshot;
 pub mod state;
 pub mod stream;
+mod tensors;
 pub mod trainer;
 
 pub(crate) use saving::named;

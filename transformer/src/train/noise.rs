@@ -63,10 +63,10 @@ impl Noise {
     pub fn of(model: &Gpt<Tensor<f64>>, batch: &Batch) -> Result<Noise> {
         assert!(batch.rows >= 2, "one example has no mean to differ from");
         let examples = 1 << batch.rows.ilog2();
-        let all = flat(model, &rows(batch, 0, examples))?;
+        let all = flat(model, &batch.part(0..examples))?;
         let mut groups = Groups::default();
         for row in 0..examples {
-            groups.add(flat(model, &rows(batch, row, row + 1))?);
+            groups.add(flat(model, &batch.part(row..row + 1))?);
         }
         let mean = groups.sums.pop().map(|(_, sum)| scaled(sum, 1.0 / examples as f64)).unwrap_or_default();
         let difference = all.iter().zip(&mean).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
@@ -127,17 +127,6 @@ impl Groups {
     }
 }
 
-/// The rows from `start` to `end` of a batch.
-fn rows(batch: &Batch, start: usize, end: usize) -> Batch {
-    let places = start * batch.length..end * batch.length;
-    Batch {
-        x: batch.x[places.clone()].to_vec(),
-        y: batch.y[places].to_vec(),
-        rows: end - start,
-        length: batch.length,
-    }
-}
-
 /// The gradient as one long vector.
 fn flat(model: &Gpt<Tensor<f64>>, batch: &Batch) -> Result<Vec<f64>> {
     let found = gradient(model, std::slice::from_ref(batch), |_| Pass::evaluation())?;
@@ -188,7 +177,7 @@ mod tests {
     fn the_squares_by_size_are_those_of_the_definition() {
         let (model, batch) = (model(), batch(8));
         let each: Vec<Vec<f64>> =
-            (0..8).map(|row| flat(&model, &rows(&batch, row, row + 1)).unwrap()).collect();
+            (0..8).map(|row| flat(&model, &batch.part(row..row + 1)).unwrap()).collect();
         let mean = |from: usize, to: usize| -> Vec<f64> {
             (0..each[0].len())
                 .map(|i| each[from..to].iter().map(|g| g[i]).sum::<f64>() / (to - from) as f64)
@@ -220,7 +209,7 @@ mod tests {
 
     #[test]
     fn equal_examples_have_no_noise_and_every_example_is_the_signal() {
-        let one = rows(&batch(2), 0, 1);
+        let one = batch(2).part(0..1);
         let same = Batch { x: one.x.repeat(4), y: one.y.repeat(4), rows: 4, length: 6 };
         let found = Noise::of(&model(), &same).unwrap();
         assert!(found.noise.abs() < 1e-12 * found.signal, "{found:?}");

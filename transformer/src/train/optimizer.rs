@@ -11,6 +11,7 @@
 //! over the numbers is a kernel, [`autograd::kernels::adamw`].
 
 use super::config::TrainConfig;
+use super::tensors::for_each_tensor;
 use autograd::kernels::adamw::AdamW as Kernel;
 use autograd::kernels::rows::sum_of_squares;
 use autograd::{Float, Tensor};
@@ -94,7 +95,7 @@ impl AdamW {
         gradients: &[Tensor<T>],
         lr: f64,
         decays: impl Fn(&Tensor<T>) -> bool,
-        mut watch: Option<Watch<T>>,
+        watch: Option<Watch<T>>,
     ) -> f64 {
         assert_eq!(parameters.len(), gradients.len(), "one gradient for each parameter");
         assert_eq!(parameters.len(), moments.mean.len(), "one pair of moments for each parameter");
@@ -102,12 +103,23 @@ impl AdamW {
         moments.updates += 1;
         let step = self.step::<T>(lr, moments.updates, norm);
         let moments = moments.mean.iter_mut().zip(&mut moments.square);
-        for ((p, g), (m, v)) in parameters.into_iter().zip(gradients).zip(moments) {
-            let decay = if decays(p) { step.decay } else { T::ZERO };
-            let before = watch.as_ref().map(|_| p.clone());
-            Kernel { decay, ..step }.step(p.data_mut(), g.data(), m.data_mut(), v.data_mut());
-            if let (Some(watch), Some(before)) = (&mut watch, before) {
-                watch(g, &before, p);
+        let mut moving: Vec<Moving<T>> = (parameters.into_iter().zip(gradients).zip(moments))
+            .map(|((p, g), (m, v))| Moving {
+                decay: if decays(p) { step.decay } else { T::ZERO },
+                p,
+                g,
+                m,
+                v,
+            })
+            .collect();
+        match watch {
+            None => for_each_tensor(&mut moving, |one| one.p.numel(), |_, one| one.update(step)),
+            Some(watch) => {
+                for one in &mut moving {
+                    let before = one.p.clone();
+                    one.update(step);
+                    watch(one.g, &before, one.p);
+                }
             }
         }
         norm
@@ -134,11 +146,31 @@ impl AdamW {
     }
 }
 
+/// A parameter that is about to move, with its gradient and its moments.
+struct Moving<'a, T: Float> {
+    decay: T,
+    p: &'a mut Tensor<T>,
+    g: &'a Tensor<T>,
+    m: &'a mut Tensor<T>,
+    v: &'a mut Tensor<T>,
+}
+
+impl<T: Float> Moving<'_, T> {
+    fn update(&mut self, step: Kernel<T>) {
+        let Moving { decay, p, g, m, v } = self;
+        Kernel { decay: *decay, ..step }.step(p.data_mut(), g.data(), m.data_mut(), v.data_mut());
+    }
+}
+
 /// ‖g‖ = √Σ gᵢ², over the entries of all gradients.
 pub fn norm<T: Float>(gradients: &[Tensor<T>]) -> f64 {
-    let mut partial = Vec::new();
-    let squares = gradients.iter().map(|g| sum_of_squares(g.data(), &mut partial).to_f64());
-    squares.sum::<f64>().sqrt()
+    let mut squares: Vec<(&Tensor<T>, f64)> = gradients.iter().map(|g| (g, 0.0)).collect();
+    for_each_tensor(
+        &mut squares,
+        |(g, _)| g.numel(),
+        |_, (g, square)| *square = sum_of_squares(g.data(), &mut Vec::new()).to_f64(),
+    );
+    squares.iter().map(|(_, square)| square).sum::<f64>().sqrt()
 }
 
 #[cfg(test)]

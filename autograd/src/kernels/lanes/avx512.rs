@@ -105,10 +105,6 @@ impl Lanes for F32x16 {
         }
     }
     #[inline(always)]
-    fn largest(self) -> f32 {
-        unsafe { _mm512_reduce_max_ps(self.0) }
-    }
-    #[inline(always)]
     fn sum(self) -> f32 {
         unsafe {
             let upper = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(self.0)));
@@ -213,10 +209,6 @@ impl Lanes for F64x8 {
                 (_mm512_permutex2var_pd(self.0, low, b.0), _mm512_permutex2var_pd(self.0, high, b.0));
             (F64x8(low), F64x8(high))
         }
-    }
-    #[inline(always)]
-    fn largest(self) -> f64 {
-        unsafe { _mm512_reduce_max_pd(self.0) }
     }
     #[inline(always)]
     fn sum(self) -> f64 {

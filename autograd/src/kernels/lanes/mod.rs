@@ -78,22 +78,21 @@ pub(crate) trait Lanes: Copy {
     fn select_nan(self, yes: Self, no: Self) -> Self;
     /// a₀ b₀ a₁ b₁ a₂ b₂ …, in two registers.
     fn interleave(self, b: Self) -> (Self, Self);
-    /// The largest of all lanes.
+    /// The sum of all lanes, in pairs: ((0 + N/2) + (N/4 + …)) ….
+    fn sum(self) -> Self::Scalar;
+    /// Lane r is what `f` makes of all lanes of row r, in the pairs of [`sum`](Self::sum), for the first N rows.
     #[inline(always)]
-    fn largest(self) -> Self::Scalar {
-        let mut lanes = [Self::ZERO; 16];
-        self.store(&mut lanes);
+    fn fold_each(mut rows: [Self; 16], f: impl Fn(Self, Self) -> Self) -> Self {
         let mut half = Self::N / 2;
         while half > 0 {
-            for i in 0..half {
-                lanes[i] = if lanes[i + half] > lanes[i] { lanes[i + half] } else { lanes[i] };
+            for r in 0..half {
+                let (low, high) = rows[r].interleave(rows[r + half]);
+                rows[r] = f(low, high);
             }
             half /= 2;
         }
-        lanes[0]
+        rows[0]
     }
-    /// The sum of all lanes, in pairs: ((0 + N/2) + (N/4 + …)) ….
-    fn sum(self) -> Self::Scalar;
 }
 
 /// A number type that has lanes on every instruction set.

@@ -16,7 +16,8 @@ mod mpi;
 #[cfg(test)]
 mod tests;
 
-use super::gradient::{Gradient, gradient};
+use super::gradient::Gradient;
+use super::shards::gradient;
 use super::trainer::total_loss;
 use crate::data::batches::Batch;
 use crate::error::{Error, Result};
@@ -153,7 +154,7 @@ impl dyn Ranks + '_ {
             return gradient(model, batches, pass);
         }
         let part = |batch: &Batch| self.part(batch.rows);
-        let mine: Vec<Batch> = batches.iter().map(|batch| rows(batch, part(batch))).collect();
+        let mine: Vec<Batch> = batches.iter().map(|batch| batch.part(part(batch))).collect();
         let mut found = self.agree(gradient(model, &mine, |i| pass(i).from_row(part(&batches[i]).start)))?;
         let targets = |batches: &[Batch]| batches.iter().map(Batch::targets).sum::<usize>() as f64;
         let share = targets(&mine) / targets(batches);
@@ -191,16 +192,5 @@ impl dyn Ranks + '_ {
         let mut totals = [sum, targets as f64];
         self.sum_f64(&mut totals);
         Ok(totals[0] / totals[1])
-    }
-}
-
-/// Some rows of a batch.
-fn rows(batch: &Batch, rows: Range<usize>) -> Batch {
-    let tokens = rows.start * batch.length..rows.end * batch.length;
-    Batch {
-        x: batch.x[tokens.clone()].to_vec(),
-        y: batch.y[tokens].to_vec(),
-        rows: rows.len(),
-        length: batch.length,
     }
 }
