@@ -4,10 +4,11 @@
 //! turns them into registers of any width, and the bits are the same on every instruction set and thread count.
 
 use super::simd::vectorize;
-use super::threads::{Shared, for_each_chunk};
+use super::threads::{Shared, for_each_chunk, for_each_piece};
 use crate::Float;
 use crate::buffer::Buffer;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const SIDE_BY_SIDE: usize = 16;
 /// Numbers a piece: some microseconds of work.
@@ -67,13 +68,18 @@ pub(crate) fn dot<T: Float>(x: &[T], y: &[T]) -> T {
 
 /// Whether no number is infinite or NaN: 0·x is 0 for all others, and a sum of zeros is 0.
 pub fn all_finite<T: Float>(x: &[T]) -> bool {
-    let zero = |x: &[T]| {
-        vectorize(
+    let finite = AtomicBool::new(true);
+    for_each_piece(x.len().div_ceil(CHUNK), |index| {
+        let x = &x[index * CHUNK..x.len().min((index + 1) * CHUNK)];
+        let zero = vectorize(
             #[inline(always)]
             || sum_by(x, x, |x, _| x * T::ZERO),
-        )
-    };
-    x.chunks(CHUNK).all(|x| zero(x) == T::ZERO)
+        );
+        if zero != T::ZERO {
+            finite.store(false, Ordering::Relaxed);
+        }
+    });
+    finite.into_inner()
 }
 
 /// y[r] = Σᵢ a[r, i]·b[r, i] for rows of `width` that begin `ld` numbers apart.

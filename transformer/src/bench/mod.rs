@@ -18,8 +18,8 @@ pub use step::{Step, StepTimes};
 
 use crate::model::ModelConfig;
 use crate::train::presets::Preset;
-use autograd::OpTime;
 use autograd::kernels::{peak::multiply_add_peak, threads};
+use autograd::{Float, OpTime};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
@@ -109,9 +109,11 @@ impl Part {
 
 /// Measures steps of `config` for about `seconds`, on as many threads as the kernels have been given.
 pub fn measure(config: &BenchConfig, seconds: f64) -> Measured {
-    reset_peak_rss();
     let mut step = Step::new(config);
-    let flops: u64 = step.flops_by_op().iter().map(|(_, flops)| flops).sum();
+    let of_op = step.flops_by_op();
+    let flops: u64 = of_op.iter().map(|(_, flops)| flops).sum();
+    f32::with_pool(|pool| pool.clear()); // of tensors that no step will ask for
+    reset_peak_rss();
     for _ in 0..3 {
         step.run(); // fills the pool and the caches
     }
@@ -125,7 +127,6 @@ pub fn measure(config: &BenchConfig, seconds: f64) -> Measured {
         }
     }
     let peak_gflops = peak.max(multiply_add_peak(5)) / 1e9;
-    let of_op = step.flops_by_op();
     let mut parts: Vec<Part> = Vec::new();
     let (mut profiles, start) = (0, Instant::now());
     while profiles < 3 || start.elapsed().as_secs_f64() < seconds / 4.0 {

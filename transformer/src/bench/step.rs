@@ -68,7 +68,8 @@ impl Step {
         };
         let found = found.expect("random tokens and fresh weights give a finite loss of all parameters");
         let gradient = start.elapsed();
-        ADAMW.update(&mut self.moments, self.model.parameters_mut(), &found.of, 1e-3, decays);
+        let parameters = self.model.parameters_mut();
+        ADAMW.update_watched(&mut self.moments, parameters, (&found.of, found.norm), 1e-3, decays, None);
         drop(found);
         self.steps += 1;
         let total = start.elapsed();

@@ -1,5 +1,6 @@
 //! The gradient of a batch: forward to the one number, and back to every parameter.
 
+use super::optimizer::norm;
 use super::tensors::for_each_tensor;
 use crate::data::batches::Batch;
 use crate::error::{Error, Result};
@@ -12,6 +13,8 @@ pub struct Gradient<T: Float> {
     pub loss: f64,
     /// One tensor a parameter.
     pub of: Vec<Tensor<T>>,
+    /// ‖g‖ = √Σ gᵢ², over the entries of all of them.
+    pub norm: f64,
 }
 
 /// Σᵢ wᵢ·(gradient of batch i), wᵢ its share of all targets: the gradient of the mean over all tokens, as if the
@@ -26,19 +29,53 @@ pub fn gradient<T: Float>(
     pass: impl Fn(usize) -> Pass,
 ) -> Result<Gradient<T>> {
     let targets: usize = batches.iter().map(Batch::targets).sum();
-    let mut sum: Option<Gradient<T>> = None;
+    let mut sum = Sum::default();
     for (i, batch) in batches.iter().enumerate() {
         let share = batch.targets() as f64 / targets as f64;
-        add(&mut sum, of_batch(&Tape::new(), model, batch, share, &pass(i))?);
+        sum.add(of_batch(&Tape::new(), model, batch, share, &pass(i))?);
     }
-    sum.ok_or_else(|| Error::new("there is no batch to take a gradient of"))
+    sum.finished(model, batches, pass)
 }
 
-/// sum += part
-pub(super) fn add<T: Float>(sum: &mut Option<Gradient<T>>, part: Gradient<T>) {
-    let Some(sum) = sum else { return *sum = Some(part) };
-    sum.loss += part.loss;
-    for_each_tensor(&mut sum.of, Tensor::numel, |i, sum| sum.add_assign(&part.of[i]));
+/// A sum of weighted losses and gradients.
+pub(super) struct Sum<T: Float> {
+    loss: f64,
+    of: Vec<Tensor<T>>,
+}
+
+impl<T: Float> Default for Sum<T> {
+    fn default() -> Self {
+        Sum { loss: 0.0, of: Vec::new() }
+    }
+}
+
+impl<T: Float> Sum<T> {
+    pub(super) fn add(&mut self, part: Sum<T>) {
+        self.loss += part.loss;
+        match self.of.is_empty() {
+            true => self.of = part.of,
+            false => for_each_tensor(&mut self.of, Tensor::numel, |i, sum| sum.add_assign(&part.of[i])),
+        }
+    }
+
+    /// The sum with its norm, if all of it is finite.
+    pub(super) fn finished(
+        self,
+        model: &Gpt<Tensor<T>>,
+        batches: &[Batch],
+        pass: impl Fn(usize) -> Pass,
+    ) -> Result<Gradient<T>> {
+        let Sum { loss, of } = self;
+        if of.is_empty() {
+            return Err(Error::new("there is no batch to take a gradient of"));
+        }
+        let norm = norm(&of);
+        // A norm that is a number has no other entries; one that is not may be an overflow of squares.
+        match norm.is_finite() || of.iter().all(Tensor::is_finite) {
+            true => Ok(Gradient { loss, of, norm }),
+            false => Err(not_finite(model, batches, pass)),
+        }
+    }
 }
 
 /// share·loss and its gradient, by way of a fresh tape.
@@ -48,7 +85,7 @@ pub(super) fn of_batch<T: Float>(
     batch: &Batch,
     share: f64,
     pass: &Pass,
-) -> Result<Gradient<T>> {
+) -> Result<Sum<T>> {
     let on_tape = model.on(tape);
     let loss = on_tape.loss(batch, pass);
     let value = loss.value().item().to_f64();
@@ -59,11 +96,7 @@ pub(super) fn of_batch<T: Float>(
     let weighted = if share == 1.0 { loss } else { loss * share };
     let mut gradients = weighted.backward_and_free();
     let parameters = on_tape.parameters().into_iter().map(|(name, &parameter)| (name, parameter));
-    let of = of_each(&mut gradients, parameters)?;
-    match of.iter().all(Tensor::is_finite) {
-        true => Ok(Gradient { loss: share * value, of }),
-        false => Err(first_non_finite_cotangent(model, batch, pass)),
-    }
+    Ok(Sum { loss: share * value, of: of_each(&mut gradients, parameters)? })
 }
 
 /// The gradient of each parameter.
@@ -95,9 +128,17 @@ fn of_each<'t, T: Float>(
     .way_out("check where the model loses it: a detach, a no_grad, a layer that is not called"))
 }
 
-/// Walks the batch again, looking at every contribution of a cotangent: which op's vjp was the first to return a
-/// number that is not finite?
-fn first_non_finite_cotangent<T: Float>(model: &Gpt<Tensor<T>>, batch: &Batch, pass: &Pass) -> Error {
+/// Names the op whose vjp was the first to return a number that is not finite.
+fn not_finite<T: Float>(model: &Gpt<Tensor<T>>, batches: &[Batch], pass: impl Fn(usize) -> Pass) -> Error {
+    let mut found = batches.iter().enumerate().map(|(i, batch)| first_non_finite(model, batch, &pass(i)));
+    let place = found.find_map(|place| place).unwrap_or("adding up cotangents".to_owned());
+    Error::new(format!(
+        "the loss is finite, but not its gradient; the first value that is not finite: {place}"
+    ))
+}
+
+/// Walks a batch again, looking at every contribution of a cotangent.
+fn first_non_finite<T: Float>(model: &Gpt<Tensor<T>>, batch: &Batch, pass: &Pass) -> Option<String> {
     let tape = Tape::new();
     let loss = model.on(&tape).loss(batch, pass);
     let mut first = None;
@@ -106,18 +147,14 @@ fn first_non_finite_cotangent<T: Float>(model: &Gpt<Tensor<T>>, batch: &Batch, p
             first = Some((contribution.from, contribution.input));
         }
     });
-    let place = first.map_or("adding up cotangents".to_owned(), |(from, input)| {
-        let nodes = tape.nodes();
-        let node = &nodes[from];
-        let scope = tape.scope_name(node.scope);
-        format!(
-            "the vjp of {} in {scope}, for its input {input}; called at {}",
-            node.op_name(),
-            node.location
-        )
-    });
-    Error::new(format!(
-        "the loss is finite, but not its gradient; the first value that is not finite: {place}"
+    let (from, input) = first?;
+    let nodes = tape.nodes();
+    let node = &nodes[from];
+    let scope = tape.scope_name(node.scope);
+    Some(format!(
+        "the vjp of {} in {scope}, for its input {input}; called at {}",
+        node.op_name(),
+        node.location
     ))
 }
 
@@ -165,6 +202,7 @@ mod tests {
     #[track_caller]
     fn assert_close(found: &Gradient<f64>, expected: &Gradient<f64>) {
         approx::assert_relative_eq!(found.loss, expected.loss, max_relative = 1e-13);
+        approx::assert_relative_eq!(found.norm, norm(&expected.of), max_relative = 1e-13);
         for (found, expected) in found.of.iter().zip(&expected.of) {
             for (&found, &expected) in found.data().iter().zip(expected.data()) {
                 approx::assert_relative_eq!(found, expected, epsilon = 1e-14);
@@ -178,6 +216,7 @@ mod tests {
         let together = of(&model, &[batch(0..4)]);
         let each: Vec<Gradient<f64>> = (0..4).map(|row| of(&model, &[batch(row..row + 1)])).collect();
         let mean = Gradient {
+            norm: together.norm,
             loss: each.iter().map(|example| example.loss).sum::<f64>() / 4.0,
             of: (0..together.of.len())
                 .map(|i| {

@@ -80,10 +80,13 @@ impl AdamW {
         lr: f64,
         decays: impl Fn(&Tensor<T>) -> bool,
     ) -> f64 {
-        self.update_watched(moments, parameters, gradients, lr, decays, None)
+        let norm = norm(gradients);
+        self.update_watched(moments, parameters, (gradients, norm), lr, decays, None);
+        norm
     }
 
-    /// The same; `watch(gradient, before, after)` is told how each parameter moves, in their order.
+    /// The same, of gradients whose norm is known; `watch(gradient, before, after)` is told how each parameter moves, in
+    /// their order.
     ///
     /// # Panics
     /// As `update`.
@@ -92,14 +95,13 @@ impl AdamW {
         &self,
         moments: &mut Moments<T>,
         parameters: Vec<&mut Tensor<T>>,
-        gradients: &[Tensor<T>],
+        (gradients, norm): (&[Tensor<T>], f64),
         lr: f64,
         decays: impl Fn(&Tensor<T>) -> bool,
         watch: Option<Watch<T>>,
-    ) -> f64 {
+    ) {
         assert_eq!(parameters.len(), gradients.len(), "one gradient for each parameter");
         assert_eq!(parameters.len(), moments.mean.len(), "one pair of moments for each parameter");
-        let norm = norm(gradients);
         moments.updates += 1;
         let step = self.step::<T>(lr, moments.updates, norm);
         let moments = moments.mean.iter_mut().zip(&mut moments.square);
@@ -122,7 +124,6 @@ impl AdamW {
                 }
             }
         }
-        norm
     }
 
     /// The constants of update number `t`.

@@ -12,9 +12,9 @@
 //! How a batch is cut does not depend on the number of threads, so neither do the bits. With more threads than shards, the
 //! shards come one after the other, and their products are shared out.
 
-use super::gradient::{Gradient, add, of_batch};
+use super::gradient::{Gradient, Sum, of_batch};
 use crate::data::batches::Batch;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{Gpt, Pass};
 use autograd::kernels::threads::{for_each_chunk, threads};
 use autograd::{Float, OpTime, Tape, Tensor};
@@ -34,7 +34,7 @@ struct Shard<T: Float> {
     spare: Vec<Tensor<T>>,
     clocked: bool,
     times: Vec<OpTime>,
-    found: Option<Result<Gradient<T>>>,
+    found: Option<Result<Sum<T>>>,
 }
 
 /// [`gradient`](super::gradient::gradient), with each batch in shards.
@@ -69,7 +69,7 @@ fn walk<T: Float>(
     mut times: Option<&mut Vec<OpTime>>,
 ) -> Result<Gradient<T>> {
     let targets: usize = batches.iter().map(Batch::targets).sum();
-    let mut sum = None;
+    let mut sum = Sum::default();
     for (i, batch) in batches.iter().enumerate() {
         let shard = |(row, part): (usize, Batch)| Shard {
             share: part.targets() as f64 / targets as f64,
@@ -95,10 +95,10 @@ fn walk<T: Float>(
             if let Some(times) = &mut times {
                 merge(times, shard.times, side_by_side as u32);
             }
-            add(&mut sum, shard.found.expect("each shard has been walked")?);
+            sum.add(shard.found.expect("each shard has been walked")?);
         }
     }
-    sum.ok_or_else(|| Error::new("there is no batch to take a gradient of"))
+    sum.finished(model, batches, pass)
 }
 
 impl<T: Float> Shard<T> {

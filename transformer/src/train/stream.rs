@@ -48,9 +48,10 @@ impl StreamTrainer {
         let found = gradient(&self.model, &[batch], |_| Pass::evaluation()).map_err(failed)?;
         let lr = learning_rate(&self.config, self.step);
         let adamw = AdamW { beta1, beta2, eps: 1e-8, weight_decay, grad_clip };
-        let grad_norm = adamw.update(&mut self.moments, self.model.parameters_mut(), &found.of, lr, decays);
+        let parameters = self.model.parameters_mut();
+        adamw.update_watched(&mut self.moments, parameters, (&found.of, found.norm), lr, decays, None);
         self.step += 1;
-        Ok(Update { loss: found.loss, grad_norm, lr })
+        Ok(Update { loss: found.loss, grad_norm: found.norm, lr })
     }
 
     /// A hash of every bit of every weight: two runs with the same one have ended in the same model.

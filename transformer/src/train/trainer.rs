@@ -122,9 +122,9 @@ impl Trainer {
         let lr = learning_rate(&self.config, self.step);
         let adamw = AdamW::of(&self.config);
         let parameters = self.model.parameters_mut();
-        let grad_norm = adamw.update_watched(&mut self.moments, parameters, &found.of, lr, decays, watch);
+        adamw.update_watched(&mut self.moments, parameters, (&found.of, found.norm), lr, decays, watch);
         self.step += 1;
-        Update { loss: found.loss, grad_norm, lr }
+        Update { loss: found.loss, grad_norm: found.norm, lr }
     }
 
     /// Checks that the model is worth keeping: that its weights are numbers, and its validation loss, if it is known.

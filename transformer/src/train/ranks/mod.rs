@@ -17,6 +17,7 @@ mod mpi;
 mod tests;
 
 use super::gradient::Gradient;
+use super::optimizer::norm;
 use super::shards::gradient;
 use super::trainer::total_loss;
 use crate::data::batches::Batch;
@@ -162,6 +163,7 @@ impl dyn Ranks + '_ {
         self.sum_f64(&mut loss);
         found.loss = loss[0];
         self.sum_weighted(&mut found.of, share as f32);
+        found.norm = norm(&found.of);
         Ok(found)
     }
 
