@@ -1,8 +1,9 @@
 //! `Buffer`: the storage of one tensor, on loan from a pool.
 //!
 //! A training step asks for the same sizes of memory as the step before it. A dropped buffer therefore goes
-//! to its thread's pool, and the next buffer of that size takes it from there: from the second step on,
-//! nothing of tensor size is asked of the allocator, and no page of memory is touched for the first time.
+//! to the pool of the thread that drops it, and its next buffer of that size comes from there: from the second step on,
+//! nothing of tensor size is asked of the allocator, and no page of memory is touched for the first time. (A thread that
+//! gives buffers away step after step has to be given as many.)
 
 use crate::Float;
 use std::ops::{Deref, DerefMut};

@@ -18,7 +18,7 @@ test("it opens from a disk without a network, asks for nothing else and complain
 });
 
 test("it has at most three megabytes", () => {
-  assert.ok(statSync(pageFile("step.html")).size <= 3 << 20);
+  assert.ok(statSync(pageFile("step.html")).size <= 3_000_000);
 });
 
 test("its first card stands within a second", async () => {

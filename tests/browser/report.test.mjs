@@ -19,7 +19,7 @@ for (const name of PAGES) {
     for (const chart of await page.locator("figure.plot svg.chart").all()) await chart.hover();
     assert.deepEqual(requests, [url]);
     assert.deepEqual(problems, []);
-    assert.ok(statSync(pageFile(name)).size <= 3 << 20);
+    assert.ok(statSync(pageFile(name)).size <= 3_000_000);
   });
 
   for (const theme of ["light", "dark"]) {

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Rows lie `ld` numbers apart, a multiple of [`PADDING`], so that every register is whole. What a product has left
-//! beyond a row's position is unspecified: it becomes −∞ first, whose power is 0.
+//! beyond a row's position is unspecified: forward it becomes −∞ first, whose power is 0; back it is computed like the
+//! rest and replaced by 0.
 
 use super::lanes::{self, Kernel, Lanes, Simd};
 use super::maths::exp;
@@ -76,7 +77,7 @@ const COUNTING: [f64; PADDING] = {
 /// The largest of the first `seen` numbers of a row, lane by lane. Hides what lies beyond: −∞ as far as the last register
 /// that holds one of them goes, 0 from there on.
 #[inline(always)]
-fn largest<L: Lanes>(row: &mut [L::Scalar], seen: usize) -> L {
+fn hide_and_find_largest<L: Lanes>(row: &mut [L::Scalar], seen: usize) -> L {
     let hidden = L::splat(Float::from_f64(f64::NEG_INFINITY));
     let last = (seen - 1) / L::N * L::N;
     let mut most = L::load(row);
@@ -122,7 +123,7 @@ impl<T: Simd> Kernel<T> for Forward<'_, T> {
             let scores = &mut scores[first * block.ld..];
             let mut most = [zero; PADDING];
             for (r, row) in scores.chunks_mut(block.ld).take(saved.len()).enumerate() {
-                most[r] = largest(row, block.seen(first + r));
+                most[r] = hide_and_find_largest(row, block.seen(first + r));
             }
             let (mut maxima, mut sums, mut normals) =
                 ([T::ZERO; PADDING], [T::ZERO; PADDING], [T::ZERO; PADDING]);

@@ -149,6 +149,20 @@ fn column_sums_go_over_all_rows() {
 }
 
 #[test]
+fn one_number_that_is_none_is_found_wherever_it_stands() {
+    let mut x = vec![f32::MAX; 3 * 8192 + 5];
+    x[7] = -0.0;
+    assert!(rows::all_finite(&x) && rows::all_finite::<f32>(&[]));
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        for place in [0, 15, 16, 8191, 8192, x.len() - 1] {
+            let good = std::mem::replace(&mut x[place], bad);
+            assert!(!rows::all_finite(&x), "{bad} at {place}");
+            x[place] = good;
+        }
+    }
+}
+
+#[test]
 fn softmax_and_cross_entropy_are_the_formula() {
     let rng = &mut ChaCha8Rng::seed_from_u64(8);
     for (count, v) in [(1, 1), (5, 17), (40, 65), (3, 5000)] {

@@ -10,9 +10,9 @@ use super::lanes::{self, InstructionSet, Kernel, Lanes, Simd};
 use super::maths::gelu_and_slope_in_place;
 use super::part::{Epilogue, Part};
 use super::pieces::{Pieces, WORTH_A_THREAD};
-use super::threads::{Shared, for_each_piece, threads};
+use super::threads::{Shared, for_each_piece, threads_here};
 
-/// C = A·B, or C += A·B, on all [`threads`].
+/// C = A·B, or C += A·B, on all [`threads`](super::threads::threads).
 ///
 /// # Panics
 /// If a slice is shorter than the plan says, or rows of C overlap.
@@ -99,7 +99,7 @@ pub(crate) fn matmul_on<T: Simd>(
 #[track_caller]
 pub(crate) fn matmul_batch<T: Simd>(plan: &MatMul, starts: &[[usize; 3]], a: &[T], b: &[T], c: &mut [T]) {
     let work = plan.m * plan.k * plan.n;
-    if starts.len() < threads() && work >= WORTH_A_THREAD || starts.len() == 1 {
+    if starts.len() < threads_here() && work >= WORTH_A_THREAD || starts.len() == 1 {
         for &[a_start, b_start, c_start] in starts {
             matmul(plan, &a[a_start..], &b[b_start..], &mut c[c_start..]);
         }

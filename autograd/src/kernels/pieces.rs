@@ -2,7 +2,7 @@
 
 use super::MatMul;
 use super::lanes::Simd;
-use super::threads::threads;
+use super::threads::threads_here;
 use std::ops::Range;
 
 /// Below this many multiply-adds a second thread costs more than it gains (some 5 µs of work). Under Miri, which is ten
@@ -21,7 +21,7 @@ pub(super) struct Pieces {
 impl Pieces {
     pub fn of<T: Simd>(plan: &MatMul) -> Pieces {
         let MatMul { m, k, n, .. } = *plan;
-        let threads = threads().min(m * k * n / WORTH_A_THREAD).max(1);
+        let threads = threads_here().min(m * k * n / WORTH_A_THREAD).max(1);
         let share = |length: usize, unit: usize| length.div_ceil(unit).div_ceil(threads) * unit;
         let (rows, columns) = (share(m, 6), share(n, if n >= 128 { 64 } else { 16 }));
         // In multiply-adds of whole registers: a number of A or B costs about as much to pack as it says here.

@@ -42,12 +42,17 @@ pub fn threads() -> usize {
     }
 }
 
+/// How many threads a job that is started here would run on: inside a piece of another one it is this thread alone.
+pub(crate) fn threads_here() -> usize {
+    if AT_WORK.get() { 1 } else { threads() }
+}
+
 /// Calls `work(0)`, …, `work(pieces − 1)`, on all threads, in no particular order.
 ///
 /// # Panics
 /// If a piece panics; the others are finished first.
 pub fn for_each_piece(pieces: usize, work: impl Fn(usize) + Sync) {
-    if pieces <= 1 || threads() == 1 || AT_WORK.get() {
+    if pieces <= 1 || threads_here() == 1 {
         return (0..pieces).for_each(work);
     }
     share_out(pieces, &work);

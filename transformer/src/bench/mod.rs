@@ -90,7 +90,7 @@ pub struct Measured {
 pub struct Part {
     /// The op's name, or `optimiser`.
     pub op: String,
-    /// Calls in a step.
+    /// Calls in a walk over a batch, or over a shard of it.
     pub calls: usize,
     /// Milliseconds in forward rules.
     pub forward_ms: f64,
@@ -171,7 +171,7 @@ fn parts_of(ops: &[OpTime], times: &StepTimes) -> Vec<Part> {
     };
     let in_ops = ops.iter().map(|time| time.forward + time.backward).sum();
     let rest = times.gradient.saturating_sub(in_ops);
-    let beside = [("optimiser", times.optimiser), ("the tape itself", rest)];
+    let beside = [("optimiser", times.optimiser), ("tape, sum, norm", rest)];
     let of_ops = ops.iter().map(|time| part(time.op, time.calls, time.forward, time.backward));
     of_ops.chain(beside.map(|(name, time)| part(name, 1, Duration::ZERO, time))).collect()
 }

@@ -20,9 +20,9 @@ pub struct Step {
 /// What a step took.
 #[derive(Debug, Clone, Copy)]
 pub struct StepTimes {
-    /// Tokens to loss, and back to the gradient of every parameter.
+    /// Tokens to loss, back to the gradient of every parameter, and its norm.
     pub gradient: Duration,
-    /// Clipping and AdamW.
+    /// AdamW, with the gradient clipped.
     pub optimiser: Duration,
     /// All of it.
     pub total: Duration,

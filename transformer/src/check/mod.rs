@@ -21,7 +21,7 @@ pub mod reference;
 pub mod subject;
 mod wrong;
 
-pub use plant::{MUSEUM, Plant, plant};
+pub use plant::{MUSEUM, Plant, plant, plant_in};
 pub use subject::{Path, Subject};
 
 use autograd::{Dual, Tape};

@@ -6,10 +6,13 @@
 
 use super::subject::Path;
 use super::wrong::{Bug, Wrong};
+use crate::data::batches::Batch;
 use crate::error::{Error, Result};
-use autograd::{Float, Tape};
-use std::cell::RefCell;
+use crate::model::Gpt;
+use autograd::{Float, Tape, Tensor};
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// A bug of the museum.
 #[derive(Debug, PartialEq)]
@@ -57,12 +60,43 @@ pub fn plant(name: &str) -> Result<&'static Plant> {
     })
 }
 
+/// The bug of that name, if the model has a place for it.
+///
+/// # Errors
+/// As [`plant`]; and if the model computes no op that the bug could be in: then nothing would be planted, and the check
+/// would praise a model that is as right as before.
+pub fn plant_in(name: &str, model: &Gpt<Tensor<f64>>) -> Result<&'static Plant> {
+    let found = plant(name)?;
+    if found.has_a_place_in(model) {
+        return Ok(found);
+    }
+    let others = MUSEUM.iter().filter(|plant| plant.has_a_place_in(model));
+    let others: Vec<&str> = others.map(|plant| plant.name).collect();
+    Err(Error::new(format!("this model computes no {} that {name:?} could be planted in", found.op))
+        .at("--plant")
+        .way_out(format!("take one of: {}", others.join(", "))))
+}
+
 impl Plant {
+    /// Whether the model computes an op that the bug can be in.
+    fn has_a_place_in(&'static self, model: &Gpt<Tensor<f64>>) -> bool {
+        let (tape, planted) = (Tape::new(), Rc::new(Cell::new(0)));
+        self.install_counting(&tape, Rc::clone(&planted));
+        let one_token = Batch { x: vec![0], y: vec![0], rows: 1, length: 1 };
+        model.on(&tape).loss(&one_token, &self.path().pass(&model.config));
+        planted.get() > 0
+    }
+
     /// Plants the bug in what is computed on this tape from now on.
     ///
     /// # Panics
     /// If the tape has an intercept already.
     pub fn install<T: Float>(&'static self, tape: &Tape<T>) {
+        self.install_counting(tape, Rc::default());
+    }
+
+    /// The same; `planted` counts the ops that the bug is in.
+    pub(super) fn install_counting<T: Float>(&'static self, tape: &Tape<T>, planted: Rc<Cell<usize>>) {
         let counts: RefCell<BTreeMap<(&'static str, String), usize>> = RefCell::default();
         tape.intercept(move |op, scope| {
             let at = |site: &&Site| site.op == op.name() && scope.ends_with(site.scope);
@@ -72,7 +106,10 @@ impl Plant {
             *count += 1;
             match site.nth {
                 Some(nth) if nth + 1 != *count => op,
-                _ => Box::new(Wrong { op, bug: self.bug }),
+                _ => {
+                    planted.set(planted.get() + 1);
+                    Box::new(Wrong { op, bug: self.bug })
+                }
             }
         });
     }

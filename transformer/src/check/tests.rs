@@ -3,7 +3,7 @@
 use super::*;
 use crate::data::batches::Batch;
 use crate::data::dataset::Tokens;
-use crate::model::{Gpt, ModelConfig, every_design};
+use crate::model::{Design, Gpt, ModelConfig, NormKind, every_design};
 use crate::random::{Purpose, generator, unit};
 use autograd::Tensor;
 
@@ -145,4 +145,32 @@ fn the_museum_has_no_two_bugs_of_one_name_and_refuses_others_with_a_list() {
     }
     let message = plant("no-such").unwrap_err().to_string();
     assert!(message.contains("--plant") && message.contains("no-mask, late-mask"), "{message}");
+}
+
+#[test]
+fn in_a_model_of_another_design_every_bug_is_found_or_refused_for_lack_of_a_place() {
+    let of = |design: &Design| {
+        let mut designs = every_design(8, 6, 9).into_iter();
+        designs.find(|config| config.bias && config.design == *design).expect("one of them")
+    };
+    let mut refused = Vec::new();
+    for design in
+        [Design { n_kv_head: Some(1), ..Design::llama() }, Design { n_kv_head: Some(2), ..Design::default() }]
+    {
+        let config = of(&design);
+        let model = subject_of(&config, None).model;
+        for plant in MUSEUM {
+            match plant_in(plant.name, &model) {
+                Ok(plant) => {
+                    assert!(!run(&subject_of(&config, Some(plant)), 2, 2).ok, "{} is not found", plant.name)
+                }
+                Err(error) => {
+                    assert!(error.to_string().contains("take one of: no-mask"), "{error}");
+                    refused.push((plant.name, design.norm));
+                }
+            }
+        }
+    }
+    assert!(refused.contains(&("unbiased-variance", NormKind::Rms)), "{refused:?}");
+    assert!(refused.iter().all(|(_, norm)| *norm == NormKind::Rms), "GPT-2 has a place for all: {refused:?}");
 }

@@ -2,7 +2,7 @@
 
 use super::text::corpus_at;
 use super::use_threads;
-use crate::check::{self, MUSEUM, Report, Subject, plant};
+use crate::check::{self, MUSEUM, Report, Subject, plant_in};
 use crate::cli::size;
 use crate::data::batches::Batch;
 use crate::data::dataset::Tokens;
@@ -70,15 +70,15 @@ pub struct Flags {
 ///
 /// # Errors
 /// If the run or the text is missing or damaged, the text has a character that the model does not know or is too short,
-/// or the museum has no such bug.
+/// or the museum has no such bug, or the model no place for it.
 pub fn run(flags: &Flags) -> Result<bool> {
     if flags.museum {
         MUSEUM.iter().for_each(|plant| println!("{:<20} {}", plant.name, plant.story));
         return Ok(true);
     }
-    let plant = flags.plant.as_deref().map(plant).transpose()?;
     let threads = use_threads(flags.threads);
     let (model, batch, source) = subject(flags)?;
+    let plant = flags.plant.as_deref().map(|name| plant_in(name, &model)).transpose()?;
     let derivatives = flags.derivatives.unwrap_or_else(|| fitting(&model, &batch));
     use_threads(Some(1)); // the derivatives are spread over the threads, not the kernels
     let report = check::run(&Subject { model, batch, plant }, derivatives, threads);

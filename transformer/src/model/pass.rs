@@ -54,3 +54,22 @@ impl Pass {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{Purpose, generator};
+    use autograd::{Tape, Tensor};
+
+    #[test]
+    fn a_part_of_a_part_of_the_rows_drops_what_the_whole_drops_there() {
+        let pass = || Pass::training(0.5, generator(3, Purpose::Dropout));
+        let dropped = |rows: usize, pass: Pass| {
+            let tape = Tape::<f64>::new();
+            pass.dropout(tape.leaf(Tensor::ones([rows, 20]))).value().data().to_vec()
+        };
+        let whole = dropped(9, pass());
+        assert_eq!(dropped(4, pass().from_row(2).from_row(3)), whole[5 * 20..]);
+        assert_ne!(whole[5 * 20..6 * 20], whole[..20], "each row has a mask of its own");
+    }
+}

@@ -14,6 +14,8 @@ use std::collections::{BTreeSet, HashMap};
 pub const WHOLE: usize = 4096;
 /// Along one axis a sample has at most so many indices.
 pub const PER_AXIS: usize = 64;
+/// And of an axis that is cut so that another can stay whole, at least so many.
+const FEWEST: usize = 8;
 
 /// The array `data` of a trace while it grows.
 #[derive(Default)]
@@ -95,15 +97,22 @@ pub fn stats(x: &Tensor<f64>) -> Stats {
     }
 }
 
-/// Which indices along each axis stand for a tensor of this shape; `None` if it is small enough to be whole.
-pub fn sample(value: &Tensor<f64>, gradient: Option<&Tensor<f64>>, most: usize) -> Option<Vec<Vec<usize>>> {
+/// Which indices along each axis stand for a tensor of this shape; `None` if it is small enough to be whole. An axis that
+/// is `kept` is cut only where the others are down to [`FEWEST`].
+pub fn sample(
+    value: &Tensor<f64>,
+    gradient: Option<&Tensor<f64>>,
+    most: usize,
+    kept: impl Fn(usize) -> bool,
+) -> Option<Vec<Vec<usize>>> {
     let shape = value.shape();
     if shape.numel() <= most {
         return None;
     }
     let mut sizes: Vec<usize> = shape.iter().map(|&size| size.min(PER_AXIS)).collect();
     while sizes.iter().product::<usize>() > most {
-        let widest = (0..sizes.len()).max_by_key(|&axis| sizes[axis]).expect("a large tensor has axes");
+        let of = |axis: &usize| (!kept(*axis) && sizes[*axis] > FEWEST, sizes[*axis]);
+        let widest = (0..sizes.len()).max_by_key(of).expect("a large tensor has axes");
         sizes[widest] -= 1;
     }
     Some((0..shape.len()).map(|axis| along(axis, sizes[axis], value, gradient)).collect())
@@ -180,7 +189,7 @@ mod tests {
             i => (i as f64).sin(),
         });
         let gradient = Tensor::from_fn([300, 200], |i| if i == 77 * 200 + 13 { -3.0 } else { 0.0 });
-        let indices = sample(&x, Some(&gradient), WHOLE).expect("it is large");
+        let indices = sample(&x, Some(&gradient), WHOLE, |_| false).expect("it is large");
         assert_eq!(indices.iter().map(Vec::len).collect::<Vec<_>>(), [64, 64]);
         for (axis, wanted) in [vec![0, 299, 123, 250, 77], vec![0, 199, 57, 111, 13]].iter().enumerate() {
             assert!(wanted.iter().all(|index| indices[axis].contains(index)), "{wanted:?} in {indices:?}");
@@ -191,11 +200,22 @@ mod tests {
     }
 
     #[test]
+    fn an_axis_that_is_kept_stays_whole_as_long_as_the_others_have_something_to_give() {
+        let x = Tensor::from_fn([1, 60, 192], |i| i as f64);
+        let sizes = |most| {
+            let indices = sample(&x, None, most, |axis| axis == 1).expect("it is large");
+            indices.iter().map(Vec::len).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(2000), [1, 60, 33]);
+        assert_eq!(sizes(400), [1, 50, 8]);
+    }
+
+    #[test]
     fn a_tensor_of_many_axes_is_sampled_to_the_same_size() {
         let x = Tensor::from_fn([2, 4, 64, 64], |i| i as f64);
-        let indices = sample(&x, None, WHOLE).expect("it is large");
+        let indices = sample(&x, None, WHOLE, |_| false).expect("it is large");
         let number: usize = indices.iter().map(Vec::len).product();
         assert!(number <= WHOLE && number > WHOLE / 2, "{number}");
-        assert!(sample(&Tensor::zeros([64, 64]), None, WHOLE).is_none());
+        assert!(sample(&Tensor::zeros([64, 64]), None, WHOLE, |_| false).is_none());
     }
 }

@@ -109,13 +109,46 @@ fn tokens(tokenizer: &Tokenizer, ids: &[usize]) -> Vec<Token> {
     ids.iter().map(|&id| Token { id, text: tokenizer.token(id) }).collect()
 }
 
-/// Which entries of each node are in the trace, and in every contribution to it.
+/// Which entries of each node are in the trace, and in every contribution to it. The axis of the text is kept whole as
+/// long as it can be. And where an axis of a weight meets one of a product's operand or result, both have the same indices:
+/// so each entry of W̄ that is in the trace finds the terms of its sum there.
 fn samples(recording: &Recording, whole: usize) -> Vec<Option<Vec<Vec<usize>>>> {
-    let of = |(index, value): (usize, &Tensor<f64>)| {
-        sample(value, recording.gradients.get(recording.tape.var(index)), whole)
+    let nodes = recording.tape.nodes();
+    let axes = axes::of(&nodes);
+    let of = |(index, node): (usize, &autograd::Node<f64>)| {
+        let names: Vec<&str> = axes[index].split_whitespace().collect();
+        let of_text = |axis: usize| names.get(axis) == Some(&"n");
+        let places = names.iter().filter(|name| **name == "n").count();
+        let gradient = recording.gradients.get(recording.tape.var(index));
+        sample(&node.value, gradient, whole, |axis| places == 1 && of_text(axis))
     };
-    let values: Vec<Tensor<f64>> = recording.tape.nodes().iter().map(|node| node.value.clone()).collect();
-    values.iter().enumerate().map(of).collect()
+    let mut samples: Vec<_> = nodes.iter().enumerate().map(of).collect();
+    for (index, node) in nodes.iter().enumerate() {
+        let [x, w] = node.inputs[..] else { continue };
+        let (rows, columns) = match node.op_name() {
+            "matmul" => (0, 1),
+            "matmul_tb" => (1, 0), // W is stored transposed
+            _ => continue,
+        };
+        if !nodes[w as usize].name.is_empty() {
+            share(&mut samples, (w as usize, rows), x as usize);
+            share(&mut samples, (w as usize, columns), index);
+        }
+    }
+    samples
+}
+
+/// Lets an axis of a weight and the last axis of another tensor have the same indices: evenly spaced ones of the weight's, as
+/// many as both have room for.
+fn share(samples: &mut [Option<Vec<Vec<usize>>>], (w, axis): (usize, usize), other: usize) {
+    let (Some(of_w), Some(of_other)) = (&samples[w], &samples[other]) else { return };
+    let (indices, room) = (&of_w[axis], of_other.last().map_or(0, Vec::len));
+    let number = room.min(indices.len());
+    let shared: Vec<usize> =
+        (0..number).map(|i| indices[i * (indices.len() - 1) / (number - 1).max(1)]).collect();
+    for (node, axis) in [(w, axis), (other, of_other.len() - 1)] {
+        samples[node].as_mut().expect("both are samples")[axis] = shared.clone();
+    }
 }
 
 /// The names of the scopes in the order in which they are entered, and the nodes.
@@ -187,7 +220,8 @@ fn updates(subject: &Subject, recording: &Recording, data: &mut Data) -> Vec<Ste
         let zeros = Tensor::zeros(var.shape());
         let gradient = recording.gradients.get(var).unwrap_or(&zeros);
         let all = || before.shape().iter().map(|&size| (0..size).collect()).collect();
-        let indices: Vec<Vec<usize>> = sample(&before, Some(gradient), UPDATED).unwrap_or_else(all);
+        let indices: Vec<Vec<usize>> =
+            sample(&before, Some(gradient), UPDATED, |_| false).unwrap_or_else(all);
         let places = crossings(before.shape(), &indices);
         let mut at = |x: &Tensor<f64>| data.numbers(places.iter().map(|&place| x.data()[place]));
         steps.push(Step::Update(Update {

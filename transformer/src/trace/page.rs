@@ -61,7 +61,7 @@ const SCRIPT: [&str; 29] = [
 ];
 
 /// A page that is larger is slow to open, and no mail takes it.
-pub const LARGEST: usize = 3 << 20;
+pub const LARGEST: usize = 3_000_000;
 
 /// The whole page.
 ///
@@ -84,9 +84,9 @@ pub fn page(trace: &Trace) -> Result<String> {
     match page.len() <= LARGEST {
         true => Ok(page),
         false => Err(Error::new(format!(
-            "the page would have {:.1} MiB, and at most {} are promised",
-            page.len() as f64 / f64::from(1 << 20),
-            LARGEST >> 20
+            "the page would have {:.1} MB, and at most {} are promised",
+            page.len() as f64 / 1e6,
+            LARGEST / 1_000_000
         ))
         .at("--html")
         .way_out("give a shorter --text or a smaller model, or take everything as data with --json")),

@@ -58,6 +58,69 @@ fn traced_of(subject: Subject, most: usize) -> (Subject, Recording, Trace) {
 }
 
 #[test]
+fn every_entry_of_a_weight_s_gradient_that_a_large_trace_holds_finds_the_terms_of_every_token_there() {
+    // As wide as the demo, and a text so long that every tensor has to be sampled.
+    let text: String = (0..65).map(|i| char::from(b'a' + (i * i + i / 3) as u8 % 5)).collect();
+    let model = ModelConfig {
+        n_layer: 1,
+        n_head: 4,
+        n_embd: 80,
+        block_size: 64,
+        vocab_size: 5,
+        ..ModelConfig::default()
+    };
+    let (_, _, trace) = traced_of(Subject { text, ..subject_of(model) }, 0);
+    let holds = |node: usize, axis: usize| {
+        let value = &trace.nodes[node].value;
+        value.indices.as_ref().map_or((0..value.shape[axis]).collect(), |indices| indices[axis].clone())
+    };
+    let mut products = 0;
+    for (y, node) in trace.nodes.iter().enumerate().filter(|(_, node)| node.op == "matmul") {
+        let [x, w] = node.inputs[..] else { unreachable!("a product has two factors") };
+        if trace.nodes[w].name.is_empty() {
+            continue;
+        }
+        products += 1;
+        assert!(
+            trace.nodes[w].value.indices.is_some(),
+            "{} is small enough to be whole",
+            trace.nodes[w].name
+        );
+        for of in [x, y] {
+            assert_eq!(holds(of, 1), (0..64).collect::<Vec<_>>(), "all tokens of {} in %{of}", node.op);
+        }
+        for (axis, of) in [(0, x), (1, y)] {
+            let there = holds(of, 2);
+            let missing: Vec<usize> =
+                holds(w, axis).into_iter().filter(|index| !there.contains(index)).collect();
+            assert!(missing.is_empty(), "{}, axis {axis}: %{of} lacks {missing:?}", trace.nodes[w].name);
+        }
+    }
+    assert_eq!(products, 4, "c_attn, its projection, c_fc and its projection");
+}
+
+#[test]
+fn the_page_has_the_working_of_every_op_that_a_textbook_pass_of_any_design_computes() {
+    let (forward, backward) =
+        (include_str!("page/script/forward.js"), include_str!("page/script/backward.js"));
+    for path in [Path::Textbook, Path::Dropout] {
+        for model in every_design(8, 9, 5) {
+            let (_, _, trace) = traced_of(Subject { path, ..subject_of(model) }, 0);
+            for op in trace.nodes.iter().map(|node| node.op.as_str()).filter(|op| *op != "leaf") {
+                let op = if op.starts_with("matmul") { "matmul" } else { op };
+                let (key, pointwise) = (format!("\n  {op}: "), format!("\n  {op}: {{ sign:"));
+                assert!(forward.contains(&key), "forward.js has no words for {op}");
+                let written = forward.contains(&pointwise) || backward.contains(&key);
+                assert!(
+                    written || backward.contains(&format!("op === \"{op}\"")),
+                    "backward.js has none for {op}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn the_gradients_of_a_trace_are_the_engines_by_the_textbook_and_by_the_fused_ops() {
     let (subject, recording, _) = traced(0);
     let batches = [subject.batch().unwrap()];

@@ -199,6 +199,20 @@ mod tests {
         assert!(message.contains(names) && message.contains("way out"), "{message}");
     }
 
+    #[test]
+    fn a_norm_that_overflows_is_no_error_as_long_as_the_gradient_is_finite() {
+        let model = Gpt::<Tensor<f32>>::init(&model().config, 4);
+        let batches = [batch(0..1), batch(1..2)];
+        let sum = |x: f32| Sum { loss: 1.0, of: vec![Tensor::full([2], 1e30), Tensor::full([3], x)] };
+        let found = sum(1e30).finished(&model, &batches, |_| Pass::evaluation()).unwrap();
+        assert_eq!(found.norm, f64::INFINITY);
+        for x in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let failed = sum(x).finished(&model, &batches, |_| Pass::evaluation()).err();
+            let message = failed.unwrap_or_else(|| panic!("{x} passed for a number")).to_string();
+            assert!(message.contains("the loss is finite, but not its gradient"), "{message}");
+        }
+    }
+
     #[track_caller]
     fn assert_close(found: &Gradient<f64>, expected: &Gradient<f64>) {
         approx::assert_relative_eq!(found.loss, expected.loss, max_relative = 1e-13);

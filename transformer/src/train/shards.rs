@@ -9,8 +9,8 @@
 //! gradient cost was measured (`benches/peers/README.md`): a small model gains a tenth to a fifth by shards; a large one
 //! gains nothing, and would keep its gradient twice. So a model of up to [`MOST`] numbers is walked in shards.
 //!
-//! How a batch is cut does not depend on the number of threads, so neither do the bits. With more threads than shards, the
-//! shards come one after the other, and their products are shared out.
+//! How a batch is cut does not depend on the number of threads, so neither do the bits. From four threads on, the shards
+//! come one after the other, and their products are shared out.
 
 use super::gradient::{Gradient, Sum, of_batch};
 use crate::data::batches::Batch;
@@ -49,7 +49,7 @@ pub fn gradient<T: Float>(
     walk(model, batches, pass, None)
 }
 
-/// The same; adds to `times` what each op has taken, as the mean of the threads that have worked side by side.
+/// The same; adds to `times` what each op has taken: the mean of the shards that were walked side by side.
 ///
 /// # Errors
 /// As [`gradient`].
@@ -81,7 +81,8 @@ fn walk<T: Float>(
             found: None,
         };
         let mut shards: Vec<Shard<T>> = cut(model.numel(), batch).into_iter().map(shard).collect();
-        let side_by_side = if threads() <= shards.len() { threads() } else { 1 };
+        let threads = threads();
+        let side_by_side = if threads < 2 * shards.len() { threads.min(shards.len()) } else { 1 };
         if side_by_side > 1 {
             for shard in &mut shards {
                 shard.spare =
@@ -113,14 +114,18 @@ impl<T: Float> Shard<T> {
     }
 }
 
-/// The shards of a batch, and their first rows: halves, if both have targets.
+/// The shards of a batch, and their first rows: halves, if they are nearly equal and both have targets.
 fn cut(parameters: usize, batch: &Batch) -> Vec<(usize, Batch)> {
-    let half = batch.rows.div_ceil(2);
-    let parts = [0..half, half..batch.rows].map(|rows| (rows.start, batch.part(rows)));
-    let pays = parameters <= MOST && batch.rows * batch.length >= FEWEST;
-    match pays && parts.iter().all(|(_, part)| part.targets() > 0) {
+    let (half, rows) = (batch.rows.div_ceil(2), batch.rows);
+    let whole = || vec![(0, batch.clone())];
+    let nearly_equal = 8 * (2 * half - rows) <= rows; // of 3 and 2 rows, one thread would do three fifths
+    if parameters > MOST || rows * batch.length < FEWEST || !nearly_equal {
+        return whole();
+    }
+    let parts = [0..half, half..rows].map(|rows| (rows.start, batch.part(rows)));
+    match parts.iter().all(|(_, part)| part.targets() > 0) {
         true => parts.into(),
-        false => vec![(0, batch.clone())],
+        false => whole(),
     }
 }
 
@@ -179,10 +184,14 @@ mod tests {
     fn shards_add_up_to_the_gradient_of_the_batch_also_where_activations_are_dropped_and_targets_do_not_count()
      {
         let model = model::<f64>();
-        for rows in [1, 4, 5, 8] {
+        for rows in [1, 4, 5, 8, 9] {
             let batches = [batch(rows), batch(3)];
             let parts: Vec<usize> = batches.iter().map(|batch| cut(model.numel(), batch).len()).collect();
-            assert_eq!(parts, [if rows >= 4 { 2 } else { 1 }, 1], "shards of {rows} rows, and of 3");
+            assert_eq!(
+                parts,
+                [if [4, 8, 9].contains(&rows) { 2 } else { 1 }, 1],
+                "shards of {rows} rows, and of 3"
+            );
             let found = super::gradient(&model, &batches, dropping).unwrap();
             let whole = gradient::gradient(&model, &batches, dropping).unwrap();
             approx::assert_relative_eq!(found.loss, whole.loss, max_relative = 1e-13);
@@ -199,14 +208,16 @@ mod tests {
         let model = model::<f32>();
         let bits = |threads| {
             set_threads(threads);
-            let found = super::gradient(&model, &[batch(7)], dropping).unwrap();
+            let found = super::gradient(&model, &[batch(8)], dropping).unwrap();
             let of = found.of.iter().flat_map(|tensor| tensor.data()).map(|x| x.to_bits());
             (found.loss.to_bits(), of.collect::<Vec<_>>())
         };
+        let before = threads();
         let one = bits(1);
         for threads in [2, 3, 4] {
             assert!(bits(threads) == one, "{threads} threads computed other bits than one");
         }
+        set_threads(before);
     }
 
     #[test]

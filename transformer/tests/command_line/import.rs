@@ -214,6 +214,20 @@ fn an_imported_model_is_measured_on_a_text_that_is_named() {
 }
 
 #[test]
+fn an_imported_model_is_stepped_through_on_a_text_that_is_given() {
+    let place = Place::new();
+    assert!(place.import(&place.checkpoint(&["--design=llama", "--n_kv_head=1"])).status.success());
+    let imported = place.path("imported");
+    refused(transformer(&["trace", "--from"], &imported), &["no text of its own", "give a text with --text"]);
+    let output = transformer(&["trace", "--text", "the end", "--backward", "--from"], &imported);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("trained elsewhere"), "{output:?}");
+    let refusal = ["computes no layer_norm", "--plant", "take one of: no-mask"];
+    let flags = ["trace", "--text", "the end", "--plant", "fixed-deviation", "--from"];
+    refused(transformer(&flags, &imported), &refusal);
+}
+
+#[test]
 fn a_checkpoint_is_not_imported_onto_itself_nor_a_run_exported_onto_itself() {
     let place = Place::new();
     let checkpoint = place.checkpoint(&[]);

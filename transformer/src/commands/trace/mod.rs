@@ -6,7 +6,7 @@ mod subject;
 mod walk;
 mod why;
 
-use crate::check::{self, plant};
+use crate::check::{self, plant_in};
 use crate::cli::{count, number};
 use crate::error::{Error, Result};
 use crate::model::ModelConfig;
@@ -118,7 +118,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     let checking = if checks > 0 { threads } else { 0 };
     let fits = |config: &ModelConfig, n| memory::fits(config, n, checking, flags.memory);
     let mut subject = subject::subject(flags.from.as_deref(), flags.preset, text, &fits)?;
-    subject.plant = flags.plant.as_deref().map(plant).transpose()?;
+    subject.plant = flags.plant.as_deref().map(|name| plant_in(name, &subject.model)).transpose()?;
     subject.path = flags.by.or(subject.plant.map(check::Plant::path)).unwrap_or(check::Path::Textbook);
     let recording = subject.record()?;
     let found = (checks > 0).then(|| checks::run(&subject, &recording, checks));

@@ -44,19 +44,34 @@ fn of_run(path: &Path, text: Option<String>, fits: &Fits) -> Result<Subject> {
     let (model_config, tokenizer) = run.description()?;
     fits(&model_config, places(&tokenizer, text.as_deref(), &model_config))?;
     let model = load_model(&run.weights(Weights::Last)?, &model_config)?;
-    let state = run.trainer_state()?;
-    let moments = load_moments(&run.optimizer()?, &model, state.step)?;
-    let mut config = state.config;
+    let (mut config, moments, source) = match run.is_imported() {
+        true => {
+            let moments = Moments::zeros(model.parameters().into_iter().map(|(_, parameter)| parameter));
+            let source =
+                format!("{}, which was trained elsewhere: the update is a first one", path.display());
+            (Preset::Demo.config(), moments, source)
+        }
+        false => {
+            let state = run.trainer_state()?;
+            let moments = load_moments(&run.optimizer()?, &model, state.step)?;
+            (state.config, moments, path.display().to_string())
+        }
+    };
     config.model = model_config;
     let text = match text {
         Some(text) => text,
+        None if run.is_imported() => {
+            return Err(Error::new("an imported model has no text of its own to be traced on")
+                .in_file(path)
+                .way_out("give a text with --text"));
+        }
         None => {
             let own = corpus_of(&config).map_err(|error| error.way_out("give a text with --text"))?;
             own.beginning(CHARACTERS, &tokenizer)?
         }
     };
     Ok(Subject {
-        source: path.display().to_string(),
+        source,
         model: model.map(&mut |_, parameter: &Tensor<f32>| parameter.cast()),
         moments: Moments {
             updates: moments.updates,

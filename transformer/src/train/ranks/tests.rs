@@ -97,10 +97,12 @@ fn weights(trainer: &Trainer) -> Vec<f32> {
 
 #[test]
 fn the_gradient_of_a_shared_batch_is_that_of_one_process_also_where_rows_are_dropped_and_shares_differ() {
-    let model = Gpt::<Tensor<f32>>::init(&ModelConfig { vocab_size: 9, ..config().model }, 3);
+    let config = ModelConfig { vocab_size: 9, block_size: 32, ..config().model };
+    let model = Gpt::<Tensor<f32>>::init(&config, 3);
+    // Eight rows for each of two ranks: enough for each to walk its part in shards.
     let batch = |k: usize| {
         let token = |i: usize| (i * i + k * i) % 9;
-        Batch { x: (0..60).map(token).collect(), y: (1..61).map(token).collect(), rows: 5, length: 12 }
+        Batch { x: (0..512).map(token).collect(), y: (1..513).map(token).collect(), rows: 16, length: 32 }
     };
     let batches = [batch(1), batch(4)];
     let pass = |i: usize| {

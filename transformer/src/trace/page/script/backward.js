@@ -76,6 +76,12 @@ const backwardRules = {
     const place = entry.map((i, a) => (a === along ? i - start : i));
     return { terms: inside ? [product(node, place, 1, [constant(1)])] : [], note: inside ? null : `${start}..${end} was taken, and this entry is outside: it contributes 0.` };
   },
+  concat: (node, slot, entry) => {
+    const { axis } = told(node);
+    const place = entry.map((i, a) => (a === axis ? i + partStarts(node, axis)[slot] : i));
+    return { terms: [product(node, place, 1, [constant(1)])] };
+  },
+  dropout: (node, slot, entry) => elementwise(node, slot, entry, (place) => times(keptBy(node, place))),
   gather: (node, slot, entry) => {
     const sizes = trace.nodes[node].shape.slice(0, -1);
     const places = [...indicesOf(sizes)].filter((_, place) => gathered(node)[place] === entry[0]);

@@ -16,8 +16,18 @@ const pointwise = {
   abs: { sign: "abs", f: Math.abs, slope: (x) => ({ text: "sign x", x: Math.sign(x) }) },
   relu: { sign: "relu", f: (x) => Math.max(x, 0), slope: (x) => ({ text: "[x > 0]", x: x > 0 ? 1 : 0 }) },
   silu: { sign: "silu", f: (x) => x / (1 + Math.exp(-x)), slope: (x, y) => ({ text: "σ(x) + y(1 − σ(x))", x: 1 / (1 + Math.exp(-x)) + y * (1 - 1 / (1 + Math.exp(-x))) }) },
+  gelu_erf: { sign: "gelu", f: (x) => x * phi(x), slope: (x) => ({ text: "Φ(x) + x·φ(x)", x: phi(x) + (x * Math.exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI) }) },
   gelu: { sign: "gelu", f: gelu, slope: (x) => ({ text: "gelu′(x)", x: geluSlope(x) }) },
 };
+
+/** Φ(x) = ½·(1 + erf(x/√2)), by a series without cancellation: erf z = 2/√π·e^(−z²)·Σ 2ⁿz²ⁿ⁺¹/(2n + 1)!! */
+function phi(x) {
+  const z = x / Math.SQRT2;
+  if (Math.abs(z) > 6) return x > 0 ? 1 : 0;
+  let [term, sum] = [z, z];
+  for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum); n++) sum += term *= (2 * z * z) / (2 * n + 1);
+  return 0.5 * (1 + (2 / Math.sqrt(Math.PI)) * Math.exp(-z * z) * sum);
+}
 
 function gelu(x) {
   return 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
@@ -188,12 +198,40 @@ const forwardRules = {
       terms: [{ label: "x", pieces: [x], x: x.x }, { label: "−ln Σ e^x", pieces: ["−", log], x: -log.x }],
     };
   },
+  concat: (node, entry) => {
+    const { part, place } = partOfConcat(node, entry);
+    const ref = valueOf(trace.nodes[node].inputs[part], place);
+    return one([ref], ref.x, "copied");
+  },
+  dropout: (node, entry) => {
+    const [x] = pair(node, entry);
+    const kept = constant(keptBy(node, entry));
+    return one([x, "×", kept], x.x * kept.x, kept.x === 0 ? "dropped" : "kept");
+  },
   masked_fill: (node, entry) => {
     const [x] = pair(node, entry);
     const y = valueOf(node, entry);
     return hidden(node, entry) ? one(["the mask says no:", y], y.x) : one([x, "the mask lets it through"], x.x);
   },
 };
+
+/** Which part of a concatenation an entry lies in, and where in it; and where the parts begin. */
+function partOfConcat(node, entry) {
+  const { axis } = told(node);
+  const starts = partStarts(node, axis);
+  const part = starts.findLastIndex((start) => start <= entry[axis]);
+  return { part, place: entry.map((i, a) => (a === axis ? i - starts[part] : i)) };
+}
+
+function partStarts(node, axis) {
+  let end = 0;
+  return trace.nodes[node].inputs.map((input) => (end += trace.nodes[input].shape[axis]) - trace.nodes[input].shape[axis]);
+}
+
+/** What dropout multiplies an entry by: 0, or 1/(1 − p). */
+function keptBy(node, entry) {
+  return valueOf(node, entry).x === 0 && pair(node, entry)[0].x !== 0 ? 0 : 1 / (1 - told(node).power);
+}
 
 /** Whether the mask of a masked_fill covers an entry: what came out is not what went in. */
 function hidden(node, entry) {

@@ -3,18 +3,22 @@
 // Every contribution is a sum of products ȳ × ∂y/∂x, and each ȳ stands at a place of the text. Sorted by that place, the
 // terms say which token asks for how much. From any of them one can walk on, against the walk back, to the loss.
 
-/** { index of the token, x, terms: [{ k, x, dy }] } for each token that contributes by step k. */
+/** { place of the token, x, terms: [{ k, x, dy }], omitted } for each token that contributes by step k; `omitted` terms are not on the page. */
 function tokenShares(node, entry, k) {
   const shares = new Map();
   for (const each of into[node].filter((step) => step <= k)) {
     const working = backwardArithmetic(each, entry);
     for (const term of working?.terms ?? []) {
       const place = tokenPlace(term.dy);
-      if (place === null || !Number.isFinite(term.x)) continue;
-      const share = shares.get(place) ?? { place, x: 0, terms: [] };
+      if (place === null) continue;
+      const share = shares.get(place) ?? { place, x: 0, terms: [], omitted: 0 };
+      shares.set(place, share);
+      if (!isHere(term)) {
+        share.omitted += 1;
+        continue;
+      }
       share.x += term.x;
       share.terms.push({ k: each, x: term.x, dy: term.dy });
-      shares.set(place, share);
     }
   }
   return [...shares.values()].sort((a, b) => a.place - b.place);
@@ -28,13 +32,17 @@ function tokenPlace({ node, entry }) {
 }
 
 function tokensPanel(node, entry, k) {
-  const shares = tokenShares(node, entry, k);
-  if (shares.length === 0) return null;
+  const found = tokenShares(node, entry, k);
+  if (found.length === 0) return null;
+  const shares = found.filter(({ omitted }) => omitted === 0);
+  const lacking = found.filter(({ omitted }) => omitted > 0);
   const most = Math.max(...shares.map(({ x }) => Math.abs(x)));
   const byPlace = new Map(shares.map((share) => [share.place, share]));
   const strip = trace.tokens.map((token, place) => {
     const share = byPlace.get(place);
-    const shown = h("span", { class: "token", dir: "auto", title: share ? `${format(share.x, 6)}` : "no share" }, visible(token.text));
+    const omitted = lacking.some((each) => each.place === place);
+    const title = share ? format(share.x, 6) : omitted ? "omitted from the sample that the page holds" : "no share";
+    const shown = h("span", { class: omitted ? "token omitted" : "token", dir: "auto", title }, visible(token.text));
     if (share) tint(shown, share.x, most);
     return shown;
   });
@@ -49,7 +57,28 @@ function tokensPanel(node, entry, k) {
     h("p", { class: "token-strip" }, strip),
     h("table", { class: "terms" }, h("caption", { class: "visually-hidden" }, "Each token's share, the largest first, with the steps that it came through"), h("tbody", {}, largest.slice(0, FEW).map(row))),
     more(largest.slice(FEW), row),
-    h("p", { class: "verdict" }, `${shares.length} tokens, together `, number(shares.reduce((sum, { x }) => sum + x, 0))));
+    sharesVerdict(node, entry, k, shares, lacking));
+}
+
+/** The shares' sum beside the gradient, as far as it has come by step k; and what the page's sample lacks. */
+function sharesVerdict(node, entry, k, shares, lacking) {
+  const together = shares.reduce((sum, { x }) => sum + x, 0);
+  const parts = into[node].filter((step) => step <= k).map((step) => tensor(deltaBlob(step))?.at(entry));
+  const gradient = parts.every((part) => part !== undefined) ? parts.reduce((sum, part) => sum + part, 0) : undefined;
+  const line = ["verdict"];
+  const words = [`${shares.length} tokens, together `, number(together)];
+  if (lacking.length > 0) {
+    line.push("lacks");
+    words.push(`; the numbers of ${lacking.length} more are omitted from the sample that the page holds`);
+    if (gradient !== undefined) words.push(": they make up ", number(gradient - together), " of ", number(gradient));
+    words.push(". All of them: ", h("code", {}, `transformer trace --why '${shortName(trace.nodes[node].name)}[${entry.join(",")}]'`));
+  } else if (gradient !== undefined) {
+    const size = shares.reduce((sum, { x }) => sum + Math.abs(x), 0);
+    const same = Math.abs(gradient - together) <= 1e-5 * Math.max(size, Math.abs(gradient)) + 1e-30;
+    line.push(same ? "agrees" : "disagrees");
+    words.push("; the gradient is ", number(gradient), same ? h("span", { class: "tick" }, " ✓") : h("strong", {}, " ✗ not their sum"));
+  }
+  return h("p", { class: line.join(" ") }, words);
 }
 
 /** The parts of a parameter by their names: W_Q, W_K and W_V lie side by side in one. */
@@ -116,7 +145,7 @@ function pathPanel(k, entry) {
     if (!details.open || details.childElementCount > 1) return;
     await everything();
     const path = strongestPath(k, entry);
-    if (!path) return details.append(h("p", { class: "note" }, "The page's samples lack the numbers that this path would go through."));
+    if (!path) return details.append(h("p", { class: "note" }, "No path can be followed on this page: it lacks the numbers that it would go through, or an op on the way has no working written out."));
     const lacking = path.some((hop) => hop.lacking > 0);
     details.append(
       h("ol", { class: "path" }, path.map((hop) => h("li", {}, link({ k: hop.k, entry: hop.entry }, { class: `hop ${trace.steps[hop.k].dir}` },
