@@ -1,4 +1,4 @@
-//! The text of the ops, as it was compiled: for those who show a rule beside what it computes.
+//! The text of the ops and of AdamW, as it was compiled: for those who show a rule beside what it computes.
 
 /// Every file of [`ops`](crate::ops), by its path from the root of the repository.
 const OPS: [(&str, &str); 17] = [
@@ -21,9 +21,12 @@ const OPS: [(&str, &str); 17] = [
     ("autograd/src/ops/softmax.rs", include_str!("ops/softmax.rs")),
 ];
 
-/// The text of an op's file, such as `autograd/src/ops/softmax.rs`; `None` for any other path.
+/// The path and text of [`AdamW`](crate::kernels::adamw::AdamW).
+const ADAMW: (&str, &str) = ("autograd/src/kernels/adamw.rs", include_str!("kernels/adamw.rs"));
+
+/// The text of an op's file, such as `autograd/src/ops/softmax.rs`, or of AdamW's; `None` for any other path.
 pub fn source(file: &str) -> Option<&'static str> {
-    OPS.iter().find(|(path, _)| *path == file).map(|(_, text)| *text)
+    OPS.iter().chain([&ADAMW]).find(|(path, _)| *path == file).map(|(_, text)| *text)
 }
 
 #[cfg(test)]
@@ -44,5 +47,6 @@ mod tests {
         }
         assert_eq!(number, OPS.len());
         assert_eq!(source("autograd/src/ops"), None);
+        assert!(source("autograd/src/kernels/adamw.rs").is_some_and(|text| text.contains("fn piece(")));
     }
 }

@@ -10,6 +10,7 @@ import statistics
 import peers
 
 PROGRAM = peers.HERE / "kernels/target/release/kernel-peers"
+ROUNDS = 5  # of processes, on several threads
 BEHIND = 0.97  # more than 3 % behind counts as behind
 
 
@@ -35,9 +36,43 @@ def measure(words, threads):
     """(peak rate in GFLOP/s, the cases) on so many threads."""
     if not PROGRAM.exists():
         raise SystemExit(f"{PROGRAM} is not there: cargo build --release in {peers.HERE / 'kernels'}")
-    lines = peers.run([PROGRAM, "--threads", threads, *libraries(), *words], threads).splitlines()
+    there = libraries()
+    return program(threads, there, *words) if threads == 1 else apart(words, threads, there)
+
+
+def program(threads, *arguments):
+    lines = peers.run([PROGRAM, "--threads", threads, *arguments[0], *arguments[1:]], threads).splitlines()
     first, *cases = map(json.loads, lines)
     return first["peak"], cases
+
+
+def apart(words, threads, there):
+    """On several threads each has a process of its own, and all of them take turns: in one process the threads of one
+    library look for work for some milliseconds while those of the next ought to have the processors."""
+    names = ["ours", "gemm", "faer", "matrixmultiply"]
+    names += [name for name, flag in [("MKL", "--mkl"), ("OpenBLAS", "--openblas")] if flag in there]
+    rounds, peak = [], 0
+    for _ in range(ROUNDS):
+        found = {}
+        for name in names:
+            rate, cases = program(threads, library(name, there), "--who", name, *words)
+            found[name], peak = cases, max(peak, rate)
+        rounds.append(found)
+    together = []
+    for i, case in enumerate(rounds[0]["ours"]):
+        rates = {name: [a_round[name][i]["median"][name] for a_round in rounds] for name in names}
+        ratios = {name: [ours / theirs for ours, theirs in zip(rates["ours"], rates[name])] for name in names}
+        case["median"] = {name: statistics.median(rates[name]) for name in names}
+        case["best"] = {name: max(a_round[name][i]["best"][name] for a_round in rounds) for name in names}
+        case["ratio"] = {name: statistics.median(ratios[name]) for name in names}
+        together.append(case)
+    return peak, together
+
+
+def library(name, there):
+    """The arguments that load what `name` needs, and nothing else."""
+    flag = {"MKL": "--mkl", "OpenBLAS": "--openblas"}.get(name)
+    return [flag, there[there.index(flag) + 1]] if flag else []
 
 
 def best_of_others(case):

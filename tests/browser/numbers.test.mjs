@@ -59,6 +59,19 @@ test("the gradient that a parameter is left with is the engine's", async () => {
   }
 });
 
+test("each update moves its entry by what AdamW's lines on the card say, and they are beside it", async () => {
+  for (const { k } of stepsOf("update")) {
+    await visit(page, `#k=${k + 1}`);
+    const verdict = page.locator("#card .working > .verdict");
+    assert.match(await verdict.getAttribute("class"), / agrees$/, `step ${k + 1}: ${await verdict.innerText()}`);
+    const moves = Number(await verdict.locator(".by-rule").getAttribute("data-value"));
+    const [before, change, after] = await page.evaluate(() => [...document.querySelectorAll(".moved .number")].map((each) => Number(each.dataset.value)));
+    assert.ok(Math.abs(moves - change) <= 1e-5 * Math.abs(moves) + 2.4e-7 * Math.abs(before), `step ${k + 1}: ${moves}, ${change}`);
+    assert.ok(Math.abs(before + change - after) <= 1e-12);
+  }
+  assert.match(await page.locator("#source").innerText(), /The update[\s\S]*adamw\.rs[\s\S]*fn piece/);
+});
+
 test("the arithmetic of every card adds up to the value that it shows", async () => {
   let [whole, partial] = [0, 0];
   for (const { k, dir } of [...stepsOf("forward"), ...stepsOf("backward")]) {

@@ -10,8 +10,8 @@
 //! 1. `examples/microgpt.rs`: all of it on one page.
 //! 2. [`model`]: the architecture, GPT-2's; begin with [`Gpt`](model::Gpt) and [`Block`](model::Block).
 //! 3. [`data`]: tokenizers, windows of a text, and [`stories`](data::stories), a corpus whose entropy is known exactly.
-//! 4. [`train`]: the [`gradient`](train::gradient) of a batch, the [`optimizer`](train::optimizer), the
-//!    [`trainer`](train::trainer).
+//! 4. [`train`]: the [`gradient`](train::gradient) of a batch, the same in [`shards`](train::shards), the
+//!    [`optimizer`](train::optimizer), the [`trainer`](train::trainer).
 //! 5. [`mod@sample`]: from logits to text. [`run_dir`]: what a run leaves on disk, whole at every moment.
 //! 6. [`scale`]: a ladder of models and the law of their losses. [`tasks`] and [`yet`]: questions with exact answers, and
 //!    the ledger of which model can answer them.

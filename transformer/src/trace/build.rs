@@ -5,8 +5,10 @@ use super::blob::{Data, WHOLE, crossings, sample};
 use super::checks::{Found, Verdict};
 use super::record::{Recording, Subject};
 use super::rules::rule;
-use super::schema::{Checks, Contribution, Node, Place, Run, SCHEMA, Step, Token, Trace, Update};
-use super::sources::{Excerpts, from_root};
+use super::schema::{
+    Checks, Contribution, Node, Place, Run, SCHEMA, Step, Token, Trace, Update, UpdateSource,
+};
+use super::sources::{self, Excerpts, from_root};
 use crate::data::tokenizer::Tokenizer;
 use crate::model::ModelConfig;
 use crate::train::optimizer::decays;
@@ -55,6 +57,8 @@ fn sampled(
         excerpts.lines(&rule.source.file, rule.source.forward);
         excerpts.lines(&rule.source.file, rule.source.vjp);
     }
+    let (file, lines) = sources::update().expect("a test finds AdamW in its file");
+    excerpts.lines(file, lines);
     let checks = found.map_or(Vec::new(), |found| checks(found, &mut data));
     let wrong = Verdict::ALL.iter().position(|verdict| *verdict == Verdict::Wrong);
     let broken = found.and_then(|found| found.broken.clone());
@@ -65,6 +69,7 @@ fn sampled(
         schema: SCHEMA,
         run: run(subject, recording, &nodes, &checks, command.to_owned()),
         adamw: recording.adamw,
+        update: UpdateSource { file: file.to_owned(), lines },
         dims: axes::dims(&subject.model.config, recording.batch.length),
         tokens: tokens(&subject.tokenizer, &recording.batch.x),
         targets: tokens(&subject.tokenizer, &recording.batch.y),

@@ -18,6 +18,8 @@ pub struct Trace {
     pub run: Run,
     /// AdamW's constants in this update.
     pub adamw: AdamW,
+    /// Where AdamW is written.
+    pub update: UpdateSource,
     /// The names of the axes and their sizes.
     pub dims: Vec<Dim>,
     /// What the model saw. `[n]`
@@ -152,6 +154,15 @@ pub struct RuleSource {
     pub forward: Lines,
     /// The vjp.
     pub vjp: Lines,
+}
+
+/// Where the update is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateSource {
+    /// The file, from the root of the repository.
+    pub file: String,
+    /// The function that moves a parameter's numbers.
+    pub lines: Lines,
 }
 
 /// Lines of a file, counted from 1, the last one included.

@@ -323,6 +323,10 @@ fn drifted(trace: &Trace) -> Vec<String> {
             }
         }
     }
+    let update = excerpt(&trace.update.file, trace.update.lines.line).unwrap_or_default().trim();
+    if !update.starts_with("fn piece(") {
+        found.push(format!("the update begins with {update:?}"));
+    }
     found
 }
 
@@ -332,6 +336,12 @@ fn every_step_is_tied_to_its_lines_of_code_and_a_line_that_has_drifted_is_notice
         assert_eq!(drifted(&trace), Vec::<String>::new());
     }
     let (_, _, mut trace) = traced(0);
+    let mut moved = trace.clone();
+    moved.update.lines.line += 1;
+    assert!(
+        drifted(&moved).iter().any(|line| line.starts_with("the update ")),
+        "the update, a line further down"
+    );
     for op in trace.rules.keys().cloned().collect::<Vec<_>>() {
         let mut moved = trace.clone();
         moved.nodes.iter_mut().filter(|node| node.op == op).for_each(|node| node.call.line += 2);

@@ -1,5 +1,5 @@
 //! A trainer for batches that come from outside, one after the other and each only once: an endless generator instead
-//! of a text.
+//! of a text. It walks them whole, not in [`shards`](super::shards): many such runs go on side by side, a thread each.
 
 use super::config::TrainConfig;
 use super::gradient::gradient;

@@ -1,8 +1,9 @@
 //! f32 matrix products by role: ours and the peers' in turn, on the same operands. `../kernels.py` starts it.
 //!
-//! Arguments: `--threads N`, `--mkl FILE`, `--openblas FILE`, and words that the printed name must contain one of.
-//! Prints a JSON object a line: first the peak rate of multiply-adds, then each case with the median and the best
-//! rate in GFLOP/s of everybody, and how many times as fast as each peer we are (the median of the turns' ratios).
+//! Arguments: `--threads N`, `--mkl FILE`, `--openblas FILE`, `--who NAME` for one of them alone, and words that the
+//! printed name must contain one of. Prints a JSON object a line: first the peak rate of multiply-adds, then each case with
+//! the median and the best rate in GFLOP/s of everybody, and how many times as fast as each peer we are (the median of the
+//! turns' ratios; of ours, if we are there).
 
 mod cases;
 mod crates;
@@ -11,22 +12,21 @@ mod libraries;
 use autograd::kernels::{peak::multiply_add_peak, threads};
 use cases::{Case, cases};
 use serde_json::{Map, Value, json};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 type Multiply<'a> = Box<dyn Fn(&Case, &[f32], &[f32], &mut [f32]) + 'a>;
 
 /// Floating-point operations of a thread in one turn: about a millisecond.
 const A_TURN: f64 = 1e8;
-/// After a turn OpenBLAS's threads look for work for 2²⁶ ticks of the clock, some 26 ms; nobody begins before they sleep.
-const REST: Duration = Duration::from_millis(45);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let (mut t, mut mkl, mut openblas, mut words) = (1, None, None, vec![]);
+    let (mut t, mut mkl, mut openblas, mut one, mut words) = (1, None, None, None, vec![]);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{argument} takes a value"));
         match argument.as_str() {
             "--threads" => t = value()?.parse()?,
+            "--who" => one = Some(value()?),
             "--mkl" => mkl = Some(libraries::Mkl::load(value()?.as_ref())?),
             "--openblas" => openblas = Some(libraries::OpenBlas::load(value()?.as_ref())?),
             _ => words.push(argument),
@@ -45,6 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if let Some(openblas) = &openblas {
         all.push(("OpenBLAS", Box::new(|case, a, b, c| openblas.multiply(case, a, b, c))));
     }
+    all.retain(|(who, _)| one.as_ref().is_none_or(|one| one == who));
     let chosen = |case: &Case| words.is_empty() || words.iter().any(|word| case.name().contains(word));
     println!("{}", json!({ "threads": t, "peak": multiply_add_peak(20) / 1e9 }));
     for case in cases().into_iter().filter(chosen) {
@@ -70,7 +71,7 @@ fn measure(case: &Case, t: usize, all: &[(&str, Multiply)]) -> Value {
     let turns = ((3e10 * t as f64 / case.flops()) as usize).clamp(5, 15);
     let mut times = vec![vec![]; all.len()];
     for _ in 0..turns {
-        for (((who, multiply), c), times) in all.iter().zip(&mut results).zip(&mut times) {
+        for (((_, multiply), c), times) in all.iter().zip(&mut results).zip(&mut times) {
             if repeat > 1 {
                 multiply(case, &a, &b, c); // awake, with the operands in its caches
             }
@@ -79,9 +80,6 @@ fn measure(case: &Case, t: usize, all: &[(&str, Multiply)]) -> Value {
                 multiply(case, &a, &b, c);
             }
             times.push(start.elapsed().as_secs_f64() / repeat as f64);
-            if t > 1 && ["MKL", "OpenBLAS"].contains(who) {
-                std::thread::sleep(REST);
-            }
         }
     }
 

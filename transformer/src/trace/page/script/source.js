@@ -6,7 +6,11 @@ function buildSource(k) {
   const rule = trace.rules[node.op]?.source ?? {};
   const place = step.dir === "forward" ? rule.forward : rule.vjp;
   const blocks = [];
-  if (node.call) blocks.push(excerpt("The call", node.call.file, node.call.line, node.call.line, 4));
+  if (step.dir === "update") {
+    const { file, lines } = trace.update;
+    blocks.push(excerpt("The update", file, lines.line, lines.end_line, 0));
+  }
+  if (node.call) blocks.push(excerpt(step.dir === "update" ? "The parameter" : "The call", node.call.file, node.call.line, node.call.line, 4));
   if (place && step.dir !== "seed") blocks.push(excerpt(step.dir === "forward" ? "The rule, forward" : "The rule, backward: the vjp", rule.file, place.line, place.end_line, 0));
   show($("source"), blocks);
 }
