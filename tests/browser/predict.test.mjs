@@ -35,8 +35,12 @@ test("a shape is chosen among shapes, and the run's is right", async () => {
   await visit(page, `#k=${first("matmul")}&predict=1`);
   const shape = `[${trace.nodes[first("matmul") - 1].shape.join(", ")}]`;
   assert.ok((await page.locator(".choices button").count()) >= 3);
+  const axes = page.locator('.op-row[aria-current="step"] .op-axes');
+  assert.equal(await axes.isVisible(), false, "the tape does not tell");
+  assert.doesNotMatch(await page.locator("#live").textContent(), /\[/, "nor does the live region");
   await page.getByRole("button", { name: shape, exact: true }).click();
   assert.match(await page.locator(".judgement").innerText(), /^✓ Yes/);
+  assert.equal(await axes.isVisible(), true);
 });
 
 test("signs are judged by the run", async () => {
@@ -45,4 +49,18 @@ test("signs are judged by the run", async () => {
   await visit(page, `#k=${k}&predict=1`);
   await page.getByRole("button", { name: "zero" }).click();
   assert.match(await page.locator(".judgement").innerText(), /^✗ Not so.*(positive|negative)/s);
+});
+
+test("of two weights the larger one is the run's larger one", async () => {
+  const { page } = await open(browser, pageFile("step.html"));
+  await visit(page, `#k=${first("softmax")}&predict=1`);
+  const choices = page.locator(".choices button");
+  assert.equal(await choices.count(), 2);
+  await choices.first().click();
+  const judged = await page.locator(".judgement").innerText();
+  const [, said, has, larger] = judged.match(/You said (.*); the run has ([^:]*): (.*)\.$/s);
+  assert.equal(judged.startsWith("✓"), said === larger);
+  const row = trace.nodes[first("softmax") - 1];
+  const weights = trace.numbers(row.value.data);
+  assert.ok([...weights].some((weight) => Math.abs(weight - Number(has.replaceAll("−", "-"))) < 1e-3 * weight), `${has} is a weight of the run`);
 });

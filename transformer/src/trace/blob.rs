@@ -15,7 +15,7 @@ pub const WHOLE: usize = 4096;
 /// Along one axis a sample has at most so many indices.
 pub const PER_AXIS: usize = 64;
 /// And of an axis that is cut so that another can stay whole, at least so many.
-const FEWEST: usize = 8;
+pub const FEWEST: usize = 8;
 
 /// The array `data` of a trace while it grows.
 #[derive(Default)]

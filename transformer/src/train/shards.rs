@@ -21,9 +21,9 @@ use autograd::kernels::threads::{for_each_chunk, threads};
 use autograd::{Float, OpTime, Tape, Tensor};
 
 /// The numbers of the largest model whose batches are cut.
-const MOST: usize = 1 << 21;
+pub const MOST: usize = 1 << 21;
 /// The tokens of the smallest batch that is cut.
-const FEWEST: usize = 128;
+pub const FEWEST: usize = 128;
 
 /// One thread's part of a step.
 struct Shard<T: Float> {

@@ -74,13 +74,19 @@ fn screen(trace: &Trace, at: usize, rows: usize, columns: usize) -> String {
             &line.cells,
         );
         text += &match line.step == at {
-            true => format!("{}\n", style(format!("{set:<width$}", width = columns - 1)).reverse()),
+            true => format!("{}\n", style(marked(&set, columns - 1)).reverse()),
             false => format!("{set}\n"),
         };
     }
     let scope = if all[at].scope.is_empty() { "outside" } else { &all[at].scope };
     text += &format!("\n{}\n", style(format!("step {at} of {}, {scope}", all.len() - 1)).bold());
     text + &card.join("\n")
+}
+
+/// A line that stands out without colours as well: a mark before its number, and spaces up to the end.
+fn marked(line: &str, columns: usize) -> String {
+    let line = line.strip_prefix(' ').unwrap_or(line);
+    format!("{:<columns$}", format!(">{line}"))
 }
 
 /// The step in full: what it does, the formula, where it is written, numbers.
@@ -199,6 +205,12 @@ fn leading(numbers: &[f32]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_line_of_the_step_stands_out_without_colours_too() {
+        assert_eq!(marked("    21 gather", 16), ">   21 gather   ");
+        assert_eq!(marked("123456 gather", 8), ">123456 gather", "a number that leaves no room for the mark");
+    }
 
     #[test]
     fn keys_lead_on_back_to_both_ends_and_to_a_number_and_never_out_of_the_trace() {

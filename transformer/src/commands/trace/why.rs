@@ -31,7 +31,8 @@ pub fn why(question: &str, recording: &Recording, trace: &Trace) -> Result<Strin
     for (step, contribution) in steps_to(recording, trace, entry.node) {
         let node = &trace.nodes[contribution.from];
         text += &format!(
-            "\nstep {step}: %{} {} in {}, {}: {:.6e}\n",
+            "\nstep {step} (on the page #k={}): %{} {} in {}, {}: {:.6e}\n",
+            step + 1, // how many steps are done
             contribution.from,
             node.op,
             trace.scopes[node.scope],

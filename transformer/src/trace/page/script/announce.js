@@ -8,7 +8,7 @@ function announceStep(k) {
   const step = trace.steps[k];
   const { op } = trace.nodes[step.node];
   const what = {
-    forward: () => `${op}, ${shapeText(step.node)}`,
+    forward: () => (hidesShape(step.node) ? `${op}, predict first` : `${op}, ${shapeText(step.node)}`),
     seed: () => "the loss's own cotangent is 1",
     backward: () => `${op} contributes to ${nodeName(step.to)}, ${arrived(step.to, k)} of ${into[step.to].length}`,
     update: () => `${nodeName(step.node)} moves`,

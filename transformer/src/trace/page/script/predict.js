@@ -33,6 +33,12 @@ function openQuestion(k) {
   return { ...questionAt(k), k, given: predictions.get(k), shows: predictions.has(k) };
 }
 
+/** Whether the sizes of a node would give the answer away. */
+const hidesShape = (node) => {
+  const question = openQuestion(state.k);
+  return question !== null && !question.shows && question.kind === "shape" && subject(state.k) === node;
+};
+
 function questionAt(k) {
   const step = trace.steps[k];
   const kind = marked.get(k);

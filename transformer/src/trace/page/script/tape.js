@@ -103,6 +103,7 @@ function paintTape() {
     mark(row, "data-target", current.dir === "backward" && node === current.to ? "true" : null);
     mark(row, "data-input", current.dir === "forward" && trace.nodes[current.node].inputs.includes(node) ? "true" : null);
     mark(row, "data-verdict", verdictOf(node));
+    mark(row, "data-secret", hidesShape(node) ? "true" : null);
   }
 }
 
