@@ -1,4 +1,4 @@
-"""Everything that this folder compares, in one go, as Markdown: about ten minutes on two idle cores.
+"""Everything that this folder compares, in one go, as Markdown: about twenty minutes on two idle cores.
 
     python measure.py --data tinyshakespeare.txt > measured.md
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-import { launch, open, pageFile, readTrace, selectedEntry, visit } from "./browser.mjs";
+import { arrives, launch, open, pageFile, readTrace, selectedEntry, visit } from "./browser.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const trace = readTrace("step.json");
@@ -80,7 +80,7 @@ test("the keyboard alone is enough for a tour", async () => {
 
   await page.locator("#card .ref").first().focus();
   await press("Enter");
-  assert.equal(await at(), trace.nodes[softmax].inputs[0] + 1, "a number leads to the step that made it");
+  await arrives(page, trace.nodes[softmax].inputs[0] + 1); // a number leads to the step that made it
 
   await press("?");
   assert.ok(await page.locator("#help").isVisible());

@@ -22,7 +22,7 @@ function trainOn(name, text, ...flags) {
   const directory = `${pages}/${name}`;
   if (existsSync(`${directory}/model.safetensors`)) return directory;
   writeFileSync(`${pages}/${name}.txt`, text);
-  run("train", "--data", `${pages}/${name}.txt`, "--preset", "tiny", "--block_size", "96", "--n_embd", "32", "--max_iters", "60", "--eval_interval", "60", "--out_dir", directory, ...flags);
+  run("train", "--data", `${pages}/${name}.txt`, "--preset", "tiny", "--block_size", "96", "--max_iters", "60", "--eval_interval", "60", "--out_dir", directory, ...(flags.length > 0 ? flags : ["--n_embd", "32"]));
   return directory;
 }
 
@@ -32,8 +32,8 @@ if (process.argv[1] === here("pages.mjs")) {
   const stories = trainOn("stories", "Tom gave the red drum to Ann. Ann has the drum. ".repeat(400));
   trace("--from", process.env.RUN ?? stories, "--text", TEXT, "--html", `${pages}/step.html`, "--json", `${pages}/step.json`);
   trace("--from", process.env.RUN ?? stories, "--text", LONG, "--html", `${pages}/long.html`, "--json", `${pages}/long.json`);
-  const llama = trainOn("llama", "Tom gave the red drum to Ann. Ann has the drum. ".repeat(400), "--design", "llama", "--n_kv_head", "1");
-  trace("--from", llama, "--text", TEXT, "--html", `${pages}/llama.html`, "--json", `${pages}/llama.json`);
+  const llama = trainOn("llama", "Tom gave the red drum to Ann. Ann has the drum. ".repeat(400), "--design", "llama", "--n_kv_head", "1", "--n_embd", "80");
+  trace("--from", llama, "--text", LONG, "--html", `${pages}/llama.html`, "--json", `${pages}/llama.json`);
   const hostile = trainOn("hostile", `${HOSTILE} `.repeat(400));
   trace("--from", hostile, "--text", HOSTILE, "--html", `${pages}/hostile.html`, "--json", `${pages}/hostile.json`);
   run("report", process.env.RUN ?? stories, "--out", `${pages}/report.html`);

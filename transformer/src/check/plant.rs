@@ -60,30 +60,34 @@ pub fn plant(name: &str) -> Result<&'static Plant> {
     })
 }
 
-/// The bug of that name, if the model has a place for it.
+/// The bug, if the model has a place for it on that path.
 ///
 /// # Errors
-/// As [`plant`]; and if the model computes no op that the bug could be in: then nothing would be planted, and the check
-/// would praise a model that is as right as before.
-pub fn plant_in(name: &str, model: &Gpt<Tensor<f64>>) -> Result<&'static Plant> {
-    let found = plant(name)?;
-    if found.has_a_place_in(model) {
+/// If it computes no op that the bug could be in: then nothing would be planted, and the check would praise a model that is
+/// as right as before.
+pub fn plant_in(found: &'static Plant, model: &Gpt<Tensor<f64>>, path: Path) -> Result<&'static Plant> {
+    if found.has_a_place_in(model, path) {
         return Ok(found);
     }
-    let others = MUSEUM.iter().filter(|plant| plant.has_a_place_in(model));
+    let own = path == found.path(); // then others may be on paths of their own as well
+    let fits = |other: &&'static Plant| other.has_a_place_in(model, if own { other.path() } else { path });
+    let others = MUSEUM.iter().filter(fits);
     let others: Vec<&str> = others.map(|plant| plant.name).collect();
-    Err(Error::new(format!("this model computes no {} that {name:?} could be planted in", found.op))
-        .at("--plant")
-        .way_out(format!("take one of: {}", others.join(", "))))
+    let (op, name) = (found.op, found.name);
+    Err(Error::new(format!(
+        "on the {path} path this model computes no {op} that {name:?} could be planted in"
+    ))
+    .at("--plant")
+    .way_out(format!("take one of: {}", others.join(", "))))
 }
 
 impl Plant {
     /// Whether the model computes an op that the bug can be in.
-    fn has_a_place_in(&'static self, model: &Gpt<Tensor<f64>>) -> bool {
+    fn has_a_place_in(&'static self, model: &Gpt<Tensor<f64>>, path: Path) -> bool {
         let (tape, planted) = (Tape::new(), Rc::new(Cell::new(0)));
         self.install_counting(&tape, Rc::clone(&planted));
         let one_token = Batch { x: vec![0], y: vec![0], rows: 1, length: 1 };
-        model.on(&tape).loss(&one_token, &self.path().pass(&model.config));
+        model.on(&tape).loss(&one_token, &path.pass(&model.config));
         planted.get() > 0
     }
 

@@ -160,7 +160,7 @@ fn in_a_model_of_another_design_every_bug_is_found_or_refused_for_lack_of_a_plac
         let config = of(&design);
         let model = subject_of(&config, None).model;
         for plant in MUSEUM {
-            match plant_in(plant.name, &model) {
+            match plant_in(plant, &model, plant.path()) {
                 Ok(plant) => {
                     assert!(!run(&subject_of(&config, Some(plant)), 2, 2).ok, "{} is not found", plant.name)
                 }
@@ -172,5 +172,9 @@ fn in_a_model_of_another_design_every_bug_is_found_or_refused_for_lack_of_a_plac
         }
     }
     assert!(refused.contains(&("unbiased-variance", NormKind::Rms)), "{refused:?}");
+    let fused_only = plant("fixed-deviation").expect("it is there");
+    let gpt2 = subject(true, None).model;
+    let message = plant_in(fused_only, &gpt2, Path::Textbook).unwrap_err().to_string();
+    assert!(message.contains("on the textbook path this model computes no layer_norm"), "{message}");
     assert!(refused.iter().all(|(_, norm)| *norm == NormKind::Rms), "GPT-2 has a place for all: {refused:?}");
 }

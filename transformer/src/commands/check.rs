@@ -2,7 +2,7 @@
 
 use super::text::corpus_at;
 use super::use_threads;
-use crate::check::{self, MUSEUM, Report, Subject, plant_in};
+use crate::check::{self, MUSEUM, Report, Subject, plant, plant_in};
 use crate::cli::size;
 use crate::data::batches::Batch;
 use crate::data::dataset::Tokens;
@@ -76,9 +76,10 @@ pub fn run(flags: &Flags) -> Result<bool> {
         MUSEUM.iter().for_each(|plant| println!("{:<20} {}", plant.name, plant.story));
         return Ok(true);
     }
+    let plant = flags.plant.as_deref().map(plant).transpose()?;
     let threads = use_threads(flags.threads);
     let (model, batch, source) = subject(flags)?;
-    let plant = flags.plant.as_deref().map(|name| plant_in(name, &model)).transpose()?;
+    let plant = plant.map(|plant| plant_in(plant, &model, plant.path())).transpose()?;
     let derivatives = flags.derivatives.unwrap_or_else(|| fitting(&model, &batch));
     use_threads(Some(1)); // the derivatives are spread over the threads, not the kernels
     let report = check::run(&Subject { model, batch, plant }, derivatives, threads);

@@ -2,7 +2,7 @@
 //!
 //! A sample takes some indices along each axis, and every entry at which they cross: so it is a smaller tensor, and a
 //! heat map of it needs no other code. Taken are the edges, the indices of the largest values and gradients, those of
-//! NaNs, and evenly spaced ones until there are enough.
+//! NaNs, and evenly spaced ones until there are enough. (Along the text, and in weights, others: see `build.rs`.)
 
 use super::schema::{Blob, Stats};
 use autograd::{Shape, Tensor};

@@ -115,17 +115,23 @@ fn tokens(tokenizer: &Tokenizer, ids: &[usize]) -> Vec<Token> {
 }
 
 /// Which entries of each node are in the trace, and in every contribution to it. The axis of the text is kept whole as
-/// long as it can be. And where an axis of a weight meets one of a product's operand or result, both have the same indices:
-/// so each entry of W̄ that is in the trace finds the terms of its sum there.
+/// long as it can be, and has the same indices in all tensors that have room for equally many. And a weight that is sampled
+/// takes the indices of the tensors that its axes meet in its product: so each entry of W̄ that is in the sample finds the
+/// terms of its sum in theirs.
 fn samples(recording: &Recording, whole: usize) -> Vec<Option<Vec<Vec<usize>>>> {
     let nodes = recording.tape.nodes();
     let axes = axes::of(&nodes);
     let of = |(index, node): (usize, &autograd::Node<f64>)| {
         let names: Vec<&str> = axes[index].split_whitespace().collect();
-        let of_text = |axis: usize| names.get(axis) == Some(&"n");
-        let places = names.iter().filter(|name| **name == "n").count();
+        let is_text = |axis: usize| ["n", "m"].contains(names.get(axis).unwrap_or(&""));
         let gradient = recording.gradients.get(recording.tape.var(index));
-        sample(&node.value, gradient, whole, |axis| places == 1 && of_text(axis))
+        let kept = |axis: usize| names.get(axis) == Some(&"n");
+        let mut indices = sample(&node.value, gradient, whole, kept)?;
+        for axis in (0..indices.len()).filter(|&axis| is_text(axis)) {
+            let all: Vec<usize> = (0..node.value.shape()[axis]).collect();
+            indices[axis] = evenly(&all, indices[axis].len());
+        }
+        Some(indices)
     };
     let mut samples: Vec<_> = nodes.iter().enumerate().map(of).collect();
     for (index, node) in nodes.iter().enumerate() {
@@ -136,24 +142,24 @@ fn samples(recording: &Recording, whole: usize) -> Vec<Option<Vec<Vec<usize>>>> 
             _ => continue,
         };
         if !nodes[w as usize].name.is_empty() {
-            share(&mut samples, (w as usize, rows), x as usize);
-            share(&mut samples, (w as usize, columns), index);
+            follow(&mut samples, (w as usize, rows), x as usize);
+            follow(&mut samples, (w as usize, columns), index);
         }
     }
     samples
 }
 
-/// Lets an axis of a weight and the last axis of another tensor have the same indices: evenly spaced ones of the weight's, as
-/// many as both have room for.
-fn share(samples: &mut [Option<Vec<Vec<usize>>>], (w, axis): (usize, usize), other: usize) {
-    let (Some(of_w), Some(of_other)) = (&samples[w], &samples[other]) else { return };
-    let (indices, room) = (&of_w[axis], of_other.last().map_or(0, Vec::len));
-    let number = room.min(indices.len());
-    let shared: Vec<usize> =
-        (0..number).map(|i| indices[i * (indices.len() - 1) / (number - 1).max(1)]).collect();
-    for (node, axis) in [(w, axis), (other, of_other.len() - 1)] {
-        samples[node].as_mut().expect("both are samples")[axis] = shared.clone();
+/// Gives an axis of a sampled weight indices of the last axis of another sample.
+fn follow(samples: &mut [Option<Vec<Vec<usize>>>], (w, axis): (usize, usize), other: usize) {
+    let Some(there) = samples[other].as_ref().and_then(|indices| indices.last().cloned()) else { return };
+    if let Some(of_w) = &mut samples[w] {
+        of_w[axis] = evenly(&there, of_w[axis].len().min(there.len()));
     }
+}
+
+/// So many of a list, evenly spaced, with the first and the last.
+fn evenly(list: &[usize], number: usize) -> Vec<usize> {
+    (0..number).map(|i| list[i * (list.len() - 1) / (number - 1).max(1)]).collect()
 }
 
 /// The names of the scopes in the order in which they are entered, and the nodes.

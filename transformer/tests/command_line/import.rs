@@ -222,7 +222,7 @@ fn an_imported_model_is_stepped_through_on_a_text_that_is_given() {
     let output = transformer(&["trace", "--text", "the end", "--backward", "--from"], &imported);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("trained elsewhere"), "{output:?}");
-    let refusal = ["computes no layer_norm", "--plant", "take one of: no-mask"];
+    let refusal = ["on the fused path this model computes no layer_norm", "--plant", "take one of: no-mask"];
     let flags = ["trace", "--text", "the end", "--plant", "fixed-deviation", "--from"];
     refused(transformer(&flags, &imported), &refusal);
 }

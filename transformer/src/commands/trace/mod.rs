@@ -6,7 +6,7 @@ mod subject;
 mod walk;
 mod why;
 
-use crate::check::{self, plant_in};
+use crate::check::{self, plant, plant_in};
 use crate::cli::{count, number};
 use crate::error::{Error, Result};
 use crate::model::ModelConfig;
@@ -112,14 +112,15 @@ fn depth(text: &str) -> Result<Depth, String> {
 /// # Errors
 /// If the run is missing or damaged, or the text does not fit the model.
 pub fn run(flags: &Flags) -> Result<()> {
+    let plant = flags.plant.as_deref().map(plant).transpose()?;
     let threads = super::use_threads(None);
     let text = flags.text.as_deref().map(subject::content).transpose()?;
     let checks = entries_to_check(flags);
     let checking = if checks > 0 { threads } else { 0 };
     let fits = |config: &ModelConfig, n| memory::fits(config, n, checking, flags.memory);
     let mut subject = subject::subject(flags.from.as_deref(), flags.preset, text, &fits)?;
-    subject.plant = flags.plant.as_deref().map(|name| plant_in(name, &subject.model)).transpose()?;
-    subject.path = flags.by.or(subject.plant.map(check::Plant::path)).unwrap_or(check::Path::Textbook);
+    subject.path = flags.by.or(plant.map(check::Plant::path)).unwrap_or(check::Path::Textbook);
+    subject.plant = plant.map(|plant| plant_in(plant, &subject.model, subject.path)).transpose()?;
     let recording = subject.record()?;
     let found = (checks > 0).then(|| checks::run(&subject, &recording, checks));
     let trace = build(&subject, &recording, found.as_ref(), &command(flags, checks));

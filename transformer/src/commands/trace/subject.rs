@@ -41,14 +41,21 @@ pub fn subject(
 
 fn of_run(path: &Path, text: Option<String>, fits: &Fits) -> Result<Subject> {
     let run = RunDir::open(path)?;
+    if run.is_imported() && text.is_none() {
+        return Err(Error::new("an imported model has no text of its own to be traced on")
+            .in_file(path)
+            .way_out("give a text with --text"));
+    }
     let (model_config, tokenizer) = run.description()?;
     fits(&model_config, places(&tokenizer, text.as_deref(), &model_config))?;
     let model = load_model(&run.weights(Weights::Last)?, &model_config)?;
     let (mut config, moments, source) = match run.is_imported() {
         true => {
             let moments = Moments::zeros(model.parameters().into_iter().map(|(_, parameter)| parameter));
-            let source =
-                format!("{}, which was trained elsewhere: the update is a first one", path.display());
+            let source = format!(
+                "{}, trained elsewhere: the update is a first one, at the demo's rate",
+                path.display()
+            );
             (Preset::Demo.config(), moments, source)
         }
         false => {
@@ -60,11 +67,6 @@ fn of_run(path: &Path, text: Option<String>, fits: &Fits) -> Result<Subject> {
     config.model = model_config;
     let text = match text {
         Some(text) => text,
-        None if run.is_imported() => {
-            return Err(Error::new("an imported model has no text of its own to be traced on")
-                .in_file(path)
-                .way_out("give a text with --text"));
-        }
         None => {
             let own = corpus_of(&config).map_err(|error| error.way_out("give a text with --text"))?;
             own.beginning(CHARACTERS, &tokenizer)?

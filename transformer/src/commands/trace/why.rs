@@ -68,14 +68,15 @@ fn entry(question: &str, trace: &Trace) -> Result<Entry> {
     })?;
     let shape = &trace.nodes[node].shape;
     if let (Some(part), [_, column]) = (part, &mut index[..]) {
-        let d = shape[0];
-        if *column >= d {
+        let (d, kept) = (shape[0], (shape[1] - shape[0]) / 2); // keys and values may have fewer heads than queries
+        let width = if part == 0 { d } else { kept };
+        if *column >= width {
             return Err(wrong(
-                format!("column {column} of a matrix [{d}, {d}]"),
-                format!("give one below {d}"),
+                format!("column {column} of a matrix [{d}, {width}]"),
+                format!("give one below {width}"),
             ));
         }
-        *column += part * d;
+        *column += [0, d, d + kept][part];
     }
     if index.len() != shape.len() || index.iter().zip(shape).any(|(index, size)| index >= size) {
         return Err(wrong(

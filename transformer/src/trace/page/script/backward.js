@@ -81,6 +81,11 @@ const backwardRules = {
     const place = entry.map((i, a) => (a === axis ? i + partStarts(node, axis)[slot] : i));
     return { terms: [product(node, place, 1, [constant(1)])] };
   },
+  gelu_erf: (node, slot, entry) => {
+    const [x] = pair(node, entry);
+    const risen = 0.5 * erf(x.x / Math.SQRT2) + (x.x * Math.exp(-0.5 * x.x * x.x)) / Math.sqrt(2 * Math.PI);
+    return { terms: [product(node, entry, 0.5, ["½"]), product(node, entry, risen, ["(½·erf(x/√2) + x·φ(x)), at x =", x])] };
+  },
   dropout: (node, slot, entry) => elementwise(node, slot, entry, (place) => times(keptBy(node, place))),
   gather: (node, slot, entry) => {
     const sizes = trace.nodes[node].shape.slice(0, -1);

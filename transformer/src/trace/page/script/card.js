@@ -53,7 +53,7 @@ function opTitle(node) {
 
 function leafSentence(node) {
   const { name } = trace.nodes[node];
-  if (name.endsWith("wte.weight")) return "A parameter: one row for each token of the vocabulary. It is used twice, to read tokens and, transposed, to predict the next one.";
+  if (name.endsWith("wte.weight")) return "A parameter: one row for each token of the vocabulary. " + (users[node].length > 1 ? "It is used twice, to read tokens and, transposed, to predict the next one." : "It is used to read tokens.");
   if (name.endsWith("wpe.weight")) return "A parameter: one row for each position in the text.";
   if (isParameter(node)) return "A parameter: the run has learned these numbers, and the walk back will say how each should change.";
   return "A constant: data that the loss is computed from, and that no gradient is wanted for.";
@@ -128,7 +128,7 @@ const SEED_FORMULA = "<math display=\"block\"><mover accent=\"true\"><mi>L</mi><
 /** Which of its inputs and output a vjp looks at besides the incoming cotangent. */
 const looksAt = {
   mul: (slot) => [1 - slot], div: (slot) => (slot === 0 ? [1] : ["y", 1]), matmul: (slot) => [1 - slot], softmax: () => ["y"],
-  log_softmax: () => ["y"], masked_fill: () => ["y"], var: () => [0], powi: () => [0], gelu: () => [0], silu: () => [0], relu: () => [0],
+  log_softmax: () => ["y"], masked_fill: () => ["y"], var: () => [0], powi: () => [0], gelu: () => [0], gelu_erf: () => [0], silu: () => [0], relu: () => [0],
   abs: () => [0], ln: () => [0], sqrt: () => ["y"], exp: () => ["y"], tanh: () => ["y"], sigmoid: () => ["y"],
 };
 

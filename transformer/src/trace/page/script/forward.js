@@ -16,17 +16,15 @@ const pointwise = {
   abs: { sign: "abs", f: Math.abs, slope: (x) => ({ text: "sign x", x: Math.sign(x) }) },
   relu: { sign: "relu", f: (x) => Math.max(x, 0), slope: (x) => ({ text: "[x > 0]", x: x > 0 ? 1 : 0 }) },
   silu: { sign: "silu", f: (x) => x / (1 + Math.exp(-x)), slope: (x, y) => ({ text: "σ(x) + y(1 − σ(x))", x: 1 / (1 + Math.exp(-x)) + y * (1 - 1 / (1 + Math.exp(-x))) }) },
-  gelu_erf: { sign: "gelu", f: (x) => x * phi(x), slope: (x) => ({ text: "Φ(x) + x·φ(x)", x: phi(x) + (x * Math.exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI) }) },
   gelu: { sign: "gelu", f: gelu, slope: (x) => ({ text: "gelu′(x)", x: geluSlope(x) }) },
 };
 
-/** Φ(x) = ½·(1 + erf(x/√2)), by a series without cancellation: erf z = 2/√π·e^(−z²)·Σ 2ⁿz²ⁿ⁺¹/(2n + 1)!! */
-function phi(x) {
-  const z = x / Math.SQRT2;
-  if (Math.abs(z) > 6) return x > 0 ? 1 : 0;
+/** erf z = 2/√π·e^(−z²)·Σ 2ⁿz²ⁿ⁺¹/(2n + 1)!!, a series without cancellation. */
+function erf(z) {
+  if (Math.abs(z) > 6) return Math.sign(z);
   let [term, sum] = [z, z];
   for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum); n++) sum += term *= (2 * z * z) / (2 * n + 1);
-  return 0.5 * (1 + (2 / Math.sqrt(Math.PI)) * Math.exp(-z * z) * sum);
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-z * z) * sum;
 }
 
 function gelu(x) {
@@ -208,6 +206,11 @@ const forwardRules = {
     const kept = constant(keptBy(node, entry));
     return one([x, "×", kept], x.x * kept.x, kept.x === 0 ? "dropped" : "kept");
   },
+  gelu_erf: (node, entry) => {
+    const [x] = pair(node, entry);
+    const risen = constant(erf(x.x / Math.SQRT2));
+    return { terms: [{ label: "½·x", pieces: ["½ ×", x], x: 0.5 * x.x }, { label: "½·x·erf(x/√2)", pieces: ["½ ×", x, "×", risen], x: 0.5 * x.x * risen.x }] };
+  },
   masked_fill: (node, entry) => {
     const [x] = pair(node, entry);
     const y = valueOf(node, entry);
@@ -228,9 +231,11 @@ function partStarts(node, axis) {
   return trace.nodes[node].inputs.map((input) => (end += trace.nodes[input].shape[axis]) - trace.nodes[input].shape[axis]);
 }
 
-/** What dropout multiplies an entry by: 0, or 1/(1 − p). */
+/** What dropout multiplies an entry by: 0, or 1/(1 − p). Where x itself is 0, what went back through it tells. */
 function keptBy(node, entry) {
-  return valueOf(node, entry).x === 0 && pair(node, entry)[0].x !== 0 ? 0 : 1 / (1 - told(node).power);
+  const [x, y] = [pair(node, entry)[0].x, valueOf(node, entry).x];
+  const passed = x !== 0 || outOf[node].length === 0 ? y : tensor(deltaBlob(outOf[node][0]))?.at(entry);
+  return passed === 0 ? 0 : 1 / (1 - told(node).power);
 }
 
 /** Whether the mask of a masked_fill covers an entry: what came out is not what went in. */

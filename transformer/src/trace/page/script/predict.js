@@ -34,10 +34,7 @@ function openQuestion(k) {
 }
 
 /** Whether the sizes of a node would give the answer away. */
-const hidesShape = (node) => {
-  const question = openQuestion(state.k);
-  return question !== null && !question.shows && question.kind === "shape" && subject(state.k) === node;
-};
+const hidesShape = (node) => state.predict && subject(state.k) === node && marked.get(state.k) === "shape" && !predictions.has(state.k);
 
 function questionAt(k) {
   const step = trace.steps[k];

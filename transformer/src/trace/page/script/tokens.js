@@ -66,12 +66,12 @@ function sharesVerdict(node, entry, k, shares, lacking) {
   const parts = into[node].filter((step) => step <= k).map((step) => tensor(deltaBlob(step))?.at(entry));
   const gradient = parts.every((part) => part !== undefined) ? parts.reduce((sum, part) => sum + part, 0) : undefined;
   const line = ["verdict"];
-  const words = [`${shares.length} tokens, together `, number(together)];
+  const words = shares.length > 0 ? [`${shares.length} tokens, together `, number(together)] : [];
   if (lacking.length > 0) {
     line.push("lacks");
-    words.push(`; the numbers of ${lacking.length} more are omitted from the sample that the page holds`);
+    words.push(shares.length > 0 ? `; the numbers of ${lacking.length} more are not in the sample that the page holds` : `The sample that the page holds lacks the numbers of all ${lacking.length} tokens`);
     if (gradient !== undefined) words.push(": they make up ", number(gradient - together), " of ", number(gradient));
-    words.push(". All of them: ", h("code", {}, `transformer trace --why '${shortName(trace.nodes[node].name)}[${entry.join(",")}]'`));
+    words.push(". All of them: ", h("code", {}, `${trace.run.command} --why '${shortName(trace.nodes[node].name)}[${entry.join(",")}]'`));
   } else if (gradient !== undefined) {
     const size = shares.reduce((sum, { x }) => sum + Math.abs(x), 0);
     const same = Math.abs(gradient - together) <= 1e-5 * Math.max(size, Math.abs(gradient)) + 1e-30;
