@@ -6,8 +6,8 @@
 //! ```
 //!
 //! The other way is to share out each product, and to meet some sixty times a step. What the meetings and the second
-//! gradient cost was measured on two cores (`benches/peers/README.md`): models of 0.1 and 0.8 million numbers take a sixth
-//! and a fifteenth less time in shards; one of 11 million gains nothing, and would keep its gradient twice. So a model of
+//! gradient cost was measured on two cores (`benches/peers/README.md`): models of 0.1 and 0.8 million numbers take about
+//! a seventh and a twentieth less time in shards; one of 11 million gains nothing, and would keep its gradient twice. So a model of
 //! up to [`MOST`] numbers is walked in shards.
 //!
 //! How a batch is cut does not depend on the number of threads, so neither do the bits. From four threads on, the shards
