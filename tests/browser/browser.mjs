@@ -94,7 +94,7 @@ export const selectedEntry = (page) => page.evaluate(() => document.querySelecto
 /** Waits until a link or a key has led to step number k, as the page counts them. */
 export async function arrives(page, k) {
   const there = (k) => document.getElementById("count").innerText.split(" ")[0] === String(k);
-  await page.waitForFunction(there, k, { timeout: 5_000 }).catch(async () => {
+  await page.waitForFunction(there, k, { timeout: 30_000 }).catch(async () => {
     throw new Error(`step ${k} was not reached: the page is at ${await page.locator("#count").innerText()}`);
   });
 }

@@ -64,8 +64,9 @@ test("a step through them still takes less than 50 ms, at the 95th percentile", 
     document.body.getBoundingClientRect();
     return performance.now() - start;
   }), key);
-  const [there, back] = [await walk("ArrowRight"), await walk("ArrowLeft")]; // of two passes the shorter counts
-  const times = there.map((time, i) => Math.min(time, back[199 - i])).sort((a, b) => a - b);
+  const passes = []; // there and back, twice: of the times of each step the shortest counts
+  for (let i = 0; i < 2; i++) passes.push(await walk("ArrowRight"), (await walk("ArrowLeft")).reverse());
+  const times = passes[0].map((_, i) => Math.min(...passes.map((pass) => pass[i]))).sort((a, b) => a - b);
   console.log(`a step among ${size.ops} ops: median ${times[100].toFixed(1)} ms, p95 ${times[190].toFixed(1)} ms`);
   assert.ok(times[190] < 50, `p95 ${times[190]} ms`);
 });

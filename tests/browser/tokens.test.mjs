@@ -26,7 +26,7 @@ test("who looks for W_Q finds its gradient, the tokens that made its largest ent
   await fresh.keyboard.type("w_q");
   assert.match(await fresh.locator("#found li").first().innerText(), /∂L\/∂W_Q of blocks\.0/);
   await fresh.keyboard.press("Enter");
-  await fresh.locator(".tokens-panel").waitFor({ timeout: 5_000 });
+  await fresh.locator(".tokens-panel").waitFor({ timeout: 30_000 });
   const [, i, j] = (await fresh.locator(".tokens-panel h3").innerText()).match(/W_Q\[(\d+), (\d+)\]/).map(Number);
   const { shape } = trace.nodes[weight];
   const [rows, columns] = blob.indices ?? shape.map((size) => [...Array(size).keys()]);
@@ -80,7 +80,7 @@ async function askForQuery(name) {
   await opened.page.keyboard.press("/");
   await opened.page.keyboard.type("w_q");
   await opened.page.keyboard.press("Enter");
-  await opened.page.locator(".tokens-panel").waitFor({ timeout: 5_000 });
+  await opened.page.locator(".tokens-panel").waitFor({ timeout: 30_000 });
   return opened;
 }
 

@@ -150,7 +150,7 @@ class HuggingFace(unittest.TestCase):
         self.assert_exports("--bias")
         script = Path(__file__).parent / "go_on.py"
         losses = run(
-            sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", script,
+            sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", script,
             self.path("exported"), self.path("text.txt"), self.path("further"),
         )  # fmt: skip
         first, last = [float(line.split()[-1]) for line in losses.splitlines() if line.startswith("loss")]

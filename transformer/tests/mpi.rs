@@ -44,6 +44,8 @@ fn mpirun(ranks: usize) -> Command {
     let mut command = Command::new("mpirun");
     command.args(["--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "--mca", "plm", "isolated"]);
     command.args(["--mca", "btl", "self,vader", "--mca", "btl_vader_single_copy_mechanism", "none"]);
+    // Ranks that share a core give way to one another; and one that ends with an error does not end the others unheard.
+    command.args(["--mca", "mpi_yield_when_idle", "1", "--mca", "orte_abort_on_non_zero_status", "0"]);
     command.args(["--mca", "oob_tcp_if_include", "lo", "-n", &ranks.to_string(), PROGRAM]);
     command
 }
@@ -112,7 +114,7 @@ fn two_and_three_ranks_write_the_curve_of_one_process_to_rounding_and_only_the_f
     assert_eq!(introduced(&succeed(train(Command::new(PROGRAM), place, &alone, &[]))), 1);
     for ranks in [2, 3] {
         let run = place.join(format!("ranks-{ranks}"));
-        let told = succeed(train(mpirun(ranks), place, &run, &[]));
+        let told = succeed(train(mpirun(ranks), place, &run, &["--threads=1"]));
         assert_eq!(introduced(&told), 1, "{told}");
         assert!(told.contains(&format!("{ranks} ranks of 1 thread")), "{told}");
         same_curve(&run, &alone);
@@ -146,8 +148,8 @@ fn when_a_rank_is_killed_the_run_ends_with_a_message_and_goes_on_from_its_checkp
     let mut command = train(mpirun(2), place, &killed, &[]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("mpirun");
     let start = Instant::now();
-    while lines(&killed).len() < 30 {
-        assert!(start.elapsed() < Duration::from_secs(60), "no 30 lines within a minute");
+    while lines(&killed).len() < 21 {
+        assert!(start.elapsed() < Duration::from_secs(60), "no 21 lines within a minute");
         std::thread::sleep(Duration::from_millis(2));
     }
     let victim = process_of(child.id(), 1).expect("the process of rank 1");

@@ -106,7 +106,7 @@ fn a_run_that_is_killed_midway_and_resumed_writes_what_an_uninterrupted_one_writ
         .stdout(Stdio::null())
         .spawn()
         .expect("a program that starts");
-    wait_for_step(&mut child, &out_dir, 30);
+    wait_for_step(&mut child, &out_dir, 25);
     child.kill().expect("SIGKILL");
     child.wait().expect("the end of the child");
     assert_ne!(trace(&out_dir), whole, "the kill came too late to test anything");

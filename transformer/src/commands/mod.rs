@@ -28,9 +28,14 @@ fn program() -> &'static str {
     if built_here { "cargo run --release --" } else { "transformer" }
 }
 
-/// Lets the kernels run on as many threads as asked, or on one a physical core.
+/// The physical cores, as far as this process may use them: a container or a queue may allow fewer.
+fn cores() -> usize {
+    num_cpus::get_physical().min(std::thread::available_parallelism().map_or(usize::MAX, usize::from)).max(1)
+}
+
+/// Lets the kernels run on as many threads as asked, or on one a core.
 fn use_threads(asked: Option<usize>) -> usize {
-    let n = asked.unwrap_or_else(num_cpus::get_physical).max(1);
+    let n = asked.unwrap_or_else(cores).max(1);
     set_threads(n);
     n
 }

@@ -40,7 +40,7 @@ fn a_plan_tells_what_the_run_then_has_and_writes_nothing() {
 #[test]
 fn a_run_of_more_than_half_a_second_ends_with_what_was_predicted_beside_what_was_measured() {
     let place = Place::new();
-    let output = place.train(&place.text(), &["--max_iters=4000", "--eval_interval=4000"]);
+    let output = place.train(&place.text(), &["--max_iters=20000", "--eval_interval=20000"]);
     let told = String::from_utf8_lossy(&output.stdout);
     let line = told.lines().find(|line| line.starts_with("predicted after ")).expect("a prediction");
     assert!(line.contains("; measured: ") && line.contains(" s ("), "{line}");

@@ -39,6 +39,7 @@ use std::time::{Duration, Instant};
 /// If a flag, the text, the directory or the disk does not allow it, or the loss stops being a number.
 pub fn run(flags: &Flags) -> Result<()> {
     let ranks = ranks::start()?;
+    let stop = stop_on_interrupt()?; // before anything can fail: mpirun ends the other ranks by SIGTERM, and they say why
     let threads = use_threads(flags.threads.or_else(|| share_of_cores(&*ranks)));
     let out_dir = flags.out_dir();
     let (mut session, tokenizer) =
@@ -50,7 +51,6 @@ pub fn run(flags: &Flags) -> Result<()> {
         introduce(&session.trainer, &out_dir, threads, ranks.size());
     }
 
-    let stop = stop_on_interrupt()?;
     let (config, begun) = (session.trainer.config.clone(), Instant::now());
     let mut screen = Screen::new(config.max_iters, session.trainer.step());
     let sample_at: Vec<usize> =
@@ -98,6 +98,7 @@ pub fn run(flags: &Flags) -> Result<()> {
 /// Of several ranks on one machine, each takes its share of the cores that it may use; alone it takes what it likes.
 fn share_of_cores(ranks: &dyn Ranks) -> Option<usize> {
     let allowed = std::thread::available_parallelism().map_or(usize::MAX, usize::from);
+    // Not `cores()`: where each rank is bound to cores of its own, what it may use is its share already.
     (ranks.size() > 1).then(|| (num_cpus::get_physical() / ranks.on_this_machine()).min(allowed).max(1))
 }
 

@@ -1,7 +1,7 @@
 //! Training experiments, one rung of one experiment after the other.
 
 use super::{Place, program};
-use crate::commands::screen::clock;
+use crate::commands::{cores, screen::clock};
 use crate::error::{Error, Result};
 use crate::scale::{ladder, pool};
 use crate::yet::experiment::Experiment;
@@ -49,7 +49,7 @@ fn train_rung(place: &Place, experiment: &Experiment, ledger: &Ledger, rung: usi
     println!("expected to work {}: {}", experiment.expectation(), experiment.why);
     set_threads(1); // a thread a run; and one run is then the same as any other of its kind
     let writing = Mutex::new(());
-    pool::for_each(&seeds, place.threads.unwrap_or_else(num_cpus::get_physical), |&seed| {
+    pool::for_each(&seeds, place.threads.unwrap_or_else(cores), |&seed| {
         let outcome = train(experiment, rung, seed, &commit, |_, _| {})?;
         let _one_at_a_time = writing.lock();
         append(&path, &outcome)?;
@@ -112,7 +112,7 @@ pub fn rerun(place: &Place, budget: f64) -> Result<()> {
     let failing = |experiment: &&Experiment| Status::of(experiment, &ledger).works_since().is_none();
     let open: Vec<&Experiment> = experiments.iter().filter(failing).collect();
     println!("{} of {} experiments do not work yet", open.len(), experiments.len());
-    let (begun, threads) = (Instant::now(), place.threads.unwrap_or_else(num_cpus::get_physical));
+    let (begun, threads) = (Instant::now(), place.threads.unwrap_or_else(cores));
     set_threads(1);
     let (mut trained, mut enough) = (0, f64::INFINITY);
     for (i, experiment) in open.iter().enumerate() {

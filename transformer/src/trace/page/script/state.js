@@ -48,13 +48,13 @@ function go(to, { jump = false } = {}) {
   render(parse(hash));
 }
 
-let known = null; // the latest address whose state is shown
+let known = location.hash; // the latest address whose state is shown
 let waiting = null; // the next one, not written yet: browsers allow only so many changes a second
 let addressing = null;
 
 function replaceAddress() {
   clearTimeout(addressing);
-  if (waiting === null) return;
+  if (waiting === null || location.hash !== known) return; // a link has led elsewhere: followAddress is on its way
   history.replaceState(null, "", waiting);
   [known, waiting] = [waiting, null];
 }
