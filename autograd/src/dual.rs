@@ -36,7 +36,8 @@ impl<T: Float> Dual<T> {
     }
 }
 
-/// slope·tangent. A constant stays one even where the slope is infinite (√0, ln 0, a factor of −∞): 0·∞ is no tangent.
+/// slope·tangent. A constant stays a constant even where the slope is infinite (√0, ln 0, a factor of −∞): with tangent 0
+/// the result is 0, not 0·∞ = NaN.
 fn times<T: Float>(slope: T, tangent: T) -> T {
     if tangent.is_zero() { T::ZERO } else { slope * tangent }
 }
@@ -86,27 +87,29 @@ impl<T: Float> Float for Dual<T> {
         self.chain(self.value.powf(p), T::from_f64(p) * self.value.powf(p - 1.0)) // (xᵖ)′ = p·xᵖ⁻¹
     }
 
-    /// (A + A′ε)·(B + B′ε) = A·B + (A′·B + A·B′)ε: three products of ordinary numbers, by their fast kernel; one whose
-    /// tangents are all 0 is left out.
+    /// ```text
+    /// C = A·B      C′ = A′·B + A·B′         since (A + A′ε)·(B + B′ε) = A·B + (A′·B + A·B′)ε
+    /// ```
+    /// Three products of ordinary numbers, by their fast kernel; one whose tangents are all 0 is left out.
     fn matmul(plan: &MatMul, a: &[Self], b: &[Self], c: &mut [Self]) {
         let [a_span, b_span, c_span] = plan.spans();
         let (a, b, c) = (&a[..a_span], &b[..b_span], &mut c[..c_span]);
-        let (values_a, values_b, mut values) = (values(a), values(b), values(c));
-        let mut tangents = tangents(c);
-        T::matmul(plan, &values_a, &values_b, &mut values);
+        let (a_values, b_values) = (values(a), values(b));
+        let (mut c_values, mut c_tangents) = (values(c), tangents(c));
+        T::matmul(plan, &a_values, &b_values, &mut c_values); // C = A·B
         let mut plan = *plan;
         if !plan.accumulate {
-            kernels::repeat_rows(&vec![T::ZERO; plan.n], &plan, &mut tangents);
+            kernels::repeat_rows(&vec![T::ZERO; plan.n], &plan, &mut c_tangents);
             plan.accumulate = true;
         }
         let moves = |x: &[Self]| x.iter().any(|x| !x.tangent.is_zero());
         if moves(a) {
-            T::matmul(&plan, &self::tangents(a), &values_b, &mut tangents);
+            T::matmul(&plan, &tangents(a), &b_values, &mut c_tangents); // C′ += A′·B
         }
         if moves(b) {
-            T::matmul(&plan, &values_a, &self::tangents(b), &mut tangents);
+            T::matmul(&plan, &a_values, &tangents(b), &mut c_tangents); // C′ += A·B′
         }
-        let parts = values.into_iter().zip(tangents);
+        let parts = c_values.into_iter().zip(c_tangents);
         c.iter_mut().zip(parts).for_each(|(c, (value, tangent))| *c = Dual { value, tangent });
     }
 }

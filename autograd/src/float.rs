@@ -71,7 +71,7 @@ pub trait Float:
         }
     }
 
-    /// 0; for a dual number also without a tangent, so that it is 0 nearby as well.
+    /// Whether this is 0; for a dual number, value and tangent both.
     #[inline]
     fn is_zero(self) -> bool {
         self == Self::ZERO

@@ -93,7 +93,7 @@ pub struct Cotangents<'a, T: Float> {
     pub(crate) watch: Option<&'a mut Watch<'a, T>>,
 }
 
-/// One `+=` of the walk back: `delta` arrives at node `to` from input number `input` of node `from`.
+/// One `+=` of the walk back: `delta` arrives at node `to` through input number `input` of node `from`.
 pub struct Contribution<'a, T: Float> {
     /// The node whose vjp is running.
     pub from: usize,
@@ -159,8 +159,11 @@ impl<T: Float> Cotangents<'_, T> {
     }
 }
 
-/// Runs the vjp of an op by itself, without a tape: x̄ of each input, to begin with `before`, after the rule has
-/// contributed to it; `None` where there is nothing still. To check a rule, or to build on another op's.
+/// Runs one op's vjp without a tape: starts from the cotangents `before`, one for each input, and returns them with the
+/// rule's contributions added; `None` where nothing has arrived. To check a rule, or to build on another op's.
+///
+/// # Panics
+/// As the rule does, and if `before` is shorter than the inputs.
 pub fn vjp_alone<T: Float>(
     op: &dyn Op<T>,
     at: &At<T>,

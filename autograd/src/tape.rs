@@ -26,7 +26,7 @@ pub struct Tape<T: Float> {
     pub(crate) id: u64,
     nodes: RefCell<Vec<Node<T>>>,
     pub(crate) scopes: RefCell<Scopes>,
-    recording: Cell<bool>,
+    gradients_on: Cell<bool>,
     freed: Cell<bool>,
     pub(crate) stop_at_non_finite: Cell<bool>,
     pub(crate) op_times: RefCell<Option<Vec<OpTime>>>,
@@ -36,7 +36,7 @@ pub struct Tape<T: Float> {
 /// Takes an op that is about to run, and the scope that it runs in, and returns the op that runs in its place.
 pub type Intercept<T> = dyn Fn(Box<dyn Op<T>>, &str) -> Box<dyn Op<T>>;
 
-/// A number (or many) on a tape: a handle that copies like a number and is used like one.
+/// A tensor on a tape: a handle, copied freely and used like a number.
 #[derive(Clone, Copy)]
 pub struct Var<'t, T: Float> {
     tape: &'t Tape<T>,
@@ -70,6 +70,14 @@ impl<T: Float> Node<T> {
     pub fn op_name(&self) -> &'static str {
         self.op.as_ref().map_or("leaf", |op| op.name())
     }
+
+    /// Gives back the memory of what an op has computed; a leaf keeps its value.
+    fn free(&mut self) {
+        if self.op.is_some() {
+            self.value = Tensor::zeros([0]);
+            self.saved.clear();
+        }
+    }
 }
 
 impl<T: Float> Tape<T> {
@@ -80,7 +88,7 @@ impl<T: Float> Tape<T> {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             nodes: RefCell::new(Vec::with_capacity(64)),
             scopes: RefCell::new(Scopes::new()),
-            recording: Cell::new(true),
+            gradients_on: Cell::new(true),
             freed: Cell::new(false),
             stop_at_non_finite: Cell::new(false),
             op_times: RefCell::new(None),
@@ -88,10 +96,10 @@ impl<T: Float> Tape<T> {
         }
     }
 
-    /// Puts a value on the tape whose gradient is wanted: a parameter.
+    /// Puts a value on the tape whose gradient is wanted: a parameter. Inside [`no_grad`](Tape::no_grad) it is a constant.
     #[track_caller]
     pub fn leaf(&self, value: Tensor<T>) -> Var<'_, T> {
-        self.push(None, SmallVec::new(), value, Saved::new(), self.recording.get())
+        self.push(None, SmallVec::new(), value, Saved::new(), self.gradients_on.get())
     }
 
     /// A [`leaf`](Tape::leaf) that reports and errors can name.
@@ -136,7 +144,7 @@ impl<T: Float> Tape<T> {
             let start = self.clock();
             let value = op.forward(&x, &mut saved);
             self.clocked(op.name(), Rule::Forward, start);
-            (value, requires_gradient && self.recording.get())
+            (value, requires_gradient && self.gradients_on.get())
         };
         let inputs = inputs.iter().map(|input| input.index).collect();
         self.push(Some(op), inputs, value, saved, requires_gradient)
@@ -183,17 +191,17 @@ impl<T: Float> Tape<T> {
         );
     }
 
-    /// Runs `f` without recording: what it computes is a constant to every later `backward`.
+    /// Runs `f` with gradients off: what it puts on the tape, leaves too, is a constant to every later `backward`.
     pub fn no_grad<R>(&self, f: impl FnOnce() -> R) -> R {
-        let before = self.set_recording(false);
+        let before = self.set_gradients_on(false);
         let result = f();
-        self.set_recording(before);
+        self.set_gradients_on(before);
         result
     }
 
-    /// Says whether ops are recorded from now on, and returns whether they were.
-    pub(crate) fn set_recording(&self, recording: bool) -> bool {
-        self.recording.replace(recording)
+    /// Says whether the walk back goes through what is computed from now on, and returns whether it did.
+    pub(crate) fn set_gradients_on(&self, gradients_on: bool) -> bool {
+        self.gradients_on.replace(gradients_on)
     }
 
     /// All nodes, in the order in which they were computed.
@@ -250,8 +258,8 @@ impl<'t, T: Float> Var<'t, T> {
     /// can be repeated, from here or from another node, and each walk's [`Gradients`] start from nothing.
     ///
     /// # Panics
-    /// If this is not one number: then say with [`backward_from`](Var::backward_from) what to walk back from. And if the
-    /// tape has been spent by [`backward_and_free`](Var::backward_and_free).
+    /// If this is not a single number (see [`backward_from`](Var::backward_from)), or if the tape was spent by
+    /// [`backward_and_free`](Var::backward_and_free).
     #[track_caller]
     pub fn backward(self) -> Gradients<T> {
         self.backward_from(self.seed())
@@ -260,7 +268,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// v̄ = dy·∂self/∂v for every node v, the vector-Jacobian product with a cotangent of one's own.
     ///
     /// # Panics
-    /// If `dy` has another shape than this value.
+    /// If `dy` has another shape than this value, or the tape was spent by [`backward_and_free`](Var::backward_and_free).
     #[track_caller]
     pub fn backward_from(self, dy: Tensor<T>) -> Gradients<T> {
         self.walk_back(dy, Keep::Everything, None)
@@ -306,20 +314,17 @@ impl<'t, T: Float> Var<'t, T> {
         let mut sums: Vec<Option<Tensor<T>>> = vec![None; end];
         sums[self.index()] = Some(seed);
         for index in (0..end).rev() {
-            let (before, rest) = nodes.split_at_mut(index);
+            let (before, rest) = nodes.split_at_mut(index); // a node's inputs come before it
             let node = &mut rest[0];
             if let Some(op) = node.op.as_deref()
                 && node.requires_gradient
                 && let Some(dy) = sums[index].take()
             {
-                let x: SmallVec<[&Tensor<T>; 4]> =
-                    node.inputs.iter().map(|&input| &before[input as usize].value).collect();
-                let at = At { x: &x, y: &node.value, dy: &dy, saved: &node.saved };
-                let watch: Option<&mut Watch<'_, T>> = match &mut watch {
-                    Some(watch) => Some(*watch),
-                    None => None,
-                };
                 let inputs = &node.inputs;
+                let x: SmallVec<[&Tensor<T>; 4]> =
+                    inputs.iter().map(|&i| &before[i as usize].value).collect();
+                let at = At { x: &x, y: &node.value, dy: &dy, saved: &node.saved };
+                let watch = watch.as_mut().map(|watch| *watch as &mut Watch<'_, T>);
                 let mut dx = Cotangents { node: index, inputs, nodes: before, sums: &mut sums, watch };
                 let start = self.tape.clock();
                 op.vjp(&at, &mut dx);
@@ -328,9 +333,8 @@ impl<'t, T: Float> Var<'t, T> {
                     sums[index] = Some(dy);
                 }
             }
-            if keep == Keep::Leaves && node.op.is_some() {
-                node.value = Tensor::zeros([0]);
-                node.saved.clear();
+            if keep == Keep::Leaves {
+                node.free();
             }
         }
         Gradients::new(self.tape.id, sums)

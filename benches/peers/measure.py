@@ -113,14 +113,14 @@ def main():
     if {"training", "sampling"} & set(arguments.parts) and arguments.data is None:
         parser.error("training and sampling need --data tinyshakespeare.txt; or choose other --parts")
     arguments.run = peers.HERE.parents[1] / "target/peers-char"
-    sections = [machine(arguments.threads)]
     begun = time.monotonic()
-    with contextlib.redirect_stdout(sys.stderr):
-        for part, measure in PARTS.items():
-            if part in arguments.parts:
-                sections.append(measure(arguments))
+    print(machine(arguments.threads), flush=True)
+    for part, measure in PARTS.items():
+        if part in arguments.parts:
+            with contextlib.redirect_stdout(sys.stderr):
+                section = measure(arguments)
                 print(f"== {part} done after {time.monotonic() - begun:.0f} s", flush=True)
-    print("\n\n".join(sections))
+            print(f"\n{section}", flush=True) # at once: a run that is ended early keeps what it has
 
 
 if __name__ == "__main__":

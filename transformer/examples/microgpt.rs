@@ -9,13 +9,13 @@ use rand::distr::weighted::WeightedIndex;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 
-/// One name each.
+/// Updates; each sees one name.
 pub const STEPS: usize = 1000;
 const VOCAB: usize = 27; // a … z and the boundary between names
 const BOUNDARY: usize = 26;
 const WIDTH: usize = 16; // d: numbers in the vector that stands for a token
 const CONTEXT: usize = 16;
-const HEADS: usize = 4; // h, each as wide as
+const HEADS: usize = 4; // h
 const HEAD_WIDTH: usize = WIDTH / HEADS; // e
 const EPS: f64 = 1e-5;
 const TEMPERATURE: f64 = 0.5;
@@ -52,11 +52,11 @@ pub fn logits<'t, T: Float>(parameters: [Var<'t, T>; 9], tokens: &[usize]) -> Va
     let future = Tensor::from_fn([n, n], |i| if i % n > i / n { T::ONE } else { T::ZERO });
     let attention = scores.masked_fill(&future, f64::NEG_INFINITY).softmax(-1);
     let heard = attention.matmul(heads(wv)).permute(&[1, 0, 2]).reshape([n, WIDTH]); // [n, d]
-    let x = x + heard.matmul_tb(wo);
+    let x = x + heard.matmul_tb(wo); // [n, d]
 
     // Each token thinks, by itself.
     let x = x + x.rms_norm(None, EPS).matmul_tb(fc1).relu().matmul_tb(fc2); // [n, d]
-    x.matmul_tb(lm_head)
+    x.matmul_tb(lm_head) // [n, v]
 }
 
 /// The one number: the mean of −ln p(next token). And the way back from it.

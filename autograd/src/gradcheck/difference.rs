@@ -5,8 +5,8 @@
 //! ```
 //!
 //! A table of D at shrinking h removes one power of h² after the other (Ridders 1982, "Accurate computation of
-//! F′(x) and F′(x)·F″(x)"). Two neighbours in the table that agree tell how good they are; where none do, the
-//! function may have a kink, and the slopes of its two sides are estimated apart.
+//! F′(x) and F′(x)·F″(x)"). Two neighbours in the table that agree tell how good they are. A kink is looked for apart:
+//! by the slopes of the two sides, at two steps.
 
 /// A derivative at 0 by differences.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +57,7 @@ fn kink(f: &impl Fn(f64) -> f64) -> Option<(f64, f64)> {
     let sides = |h: f64| ((middle - f(-h)) / h, (f(h) - middle) / h);
     let (coarse, fine) = (sides(1e-4), sides(1e-6));
     let gap = |(left, right): (f64, f64)| (right - left).abs();
-    let noise = 1e-9 * (1.0 + middle.abs()) / 1e-2;
+    let noise = 1e-7 * (1.0 + middle.abs()); // far above rounding, some 10⁻¹⁶·|f| over the step of 10⁻⁶
     (gap(fine) > 0.2 * gap(coarse) + noise).then_some(fine)
 }
 

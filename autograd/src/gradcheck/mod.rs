@@ -39,7 +39,8 @@ pub struct GradCheck {
     pub exhaustive_up_to: usize,
     /// How many random directions a larger input is checked along.
     pub directions: usize,
-    /// Largest distance of reverse from forward, relative to the largest entry of that input's gradient.
+    /// Largest distance of reverse from forward, relative to the size of that input's gradient: its largest entry, or along
+    /// random directions its Euclidean norm; at least the derivative itself.
     pub forward_tolerance: f64,
     /// Largest distance of forward from difference, relative likewise, beyond the difference's own error.
     pub difference_tolerance: f64,

@@ -54,7 +54,7 @@ impl Verdict {
 }
 
 impl Entry {
-    /// The largest distance between two of the values, relative to the larger.
+    /// The distance of reverse from forward or of forward from difference, the larger one; relative to the largest value.
     pub fn relative_error(&self) -> f64 {
         let (r, f, d) = (self.reverse, self.forward, self.difference);
         let scale = r.abs().max(f.abs()).max(d.abs());

@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 /// H·v for the Hessian H of Σ `weights`·f at x: one tensor for each input, in its shape.
 ///
 /// # Panics
-/// If `v` has not one direction, of the right shape, for each input.
+/// If `v` does not have one direction, of the right shape, for each input, or `weights` is not of f's shape.
 #[track_caller]
 pub fn hessian_vector_product(
     f: &impl Function,
@@ -24,10 +24,11 @@ pub fn hessian_vector_product(
 ) -> Vec<Tensor<f64>> {
     let tape = Tape::new();
     let pair = |x: &Tensor<f64>, v: &Tensor<f64>| {
-        assert_eq!(x.shape(), v.shape(), "a direction has the shape of its input");
         Tensor::from_fn(x.shape(), |i| Dual::new(x.data()[i], v.data()[i]))
     };
     assert_eq!(x.len(), v.len(), "one direction for each input");
+    let fits = x.iter().zip(v).all(|(x, v)| x.shape() == v.shape());
+    assert!(fits, "a direction has the shape of its input");
     let leaves: Vec<Var<Dual<f64>>> = x.iter().zip(v).map(|(x, v)| tape.leaf(pair(x, v))).collect();
     let gradients = f.call(&leaves).backward_from(weights.cast());
     let tangents = |g: &Tensor<Dual<f64>>| Tensor::from_fn(g.shape(), |i| g.data()[i].tangent);

@@ -1,8 +1,8 @@
 //! Causal multi-head attention that never stores the n × n matrix.
 //!
 //! ```text
-//! P = softmax(Q·Kᵀ/√d, entries with key > query left out)          O = P·V
-//! V̄ = Pᵀ·Ō     P̄ = Ō·Vᵀ     S̄ = P·(P̄ − Σ Ō·O)/√d     Q̄ = S̄·K     K̄ = S̄ᵀ·Q
+//! S = Q·Kᵀ    P = softmax(S/√d), entries with key > query left out    Y = P·V
+//! V̄ = Pᵀ·Ȳ    P̄ = Ȳ·Vᵀ    S̄ = P ⊙ (P̄ − a)/√d,  aᵢ = Σⱼ Ȳᵢⱼ·Yᵢⱼ    Q̄ = S̄·K    K̄ = S̄ᵀ·Q
 //! ```
 //!
 //! A block of query rows at a time meets the keys up to its last row, so the memory is linear in n; and the products
@@ -67,20 +67,19 @@ impl Attention {
         b
     }
 
-    /// The scores of a block of queries with all keys they may see, `[rows, keys]`, rows [`padded`].
-    fn scores<T: Float>(
+    /// A·Bᵀ for a block of rows of A, up to the diagonal; rows of C [`padded`]. The scores Q·Kᵀ, and on the way back Ȳ·Vᵀ.
+    fn lower_triangle<T: Float>(
         &self,
-        x: &[T],
-        y: &[T],
+        a: &[T],
+        b: &[T],
         rows: std::ops::Range<usize>,
-        ld: [usize; 2],
-        scores: &mut [T],
+        [lda, ldb]: [usize; 2],
+        c: &mut [T],
     ) {
-        let keys = rows.end;
         let triangle = Triangle::OfC { first: rows.start };
-        let plan = MatMul::new(rows.len(), self.d, keys).transpose_b(true).triangle(triangle);
-        let plan = MatMul { lda: ld[0], ldb: ld[1], ldc: padded(keys), ..plan };
-        T::matmul(&plan, &x[rows.start * ld[0]..], y, scores);
+        let plan = MatMul::new(rows.len(), self.d, rows.end).transpose_b(true).triangle(triangle);
+        let plan = MatMul { lda, ldb, ldc: padded(rows.end), ..plan };
+        T::matmul(&plan, &a[rows.start * lda..], b, c);
     }
 
     /// out = P·V; saves the statistics of each row, `[b, h, n]` pairs.
@@ -100,7 +99,7 @@ impl Attention {
                     let (end, rows) = (n.min(start + BLOCK), n.min(start + BLOCK) - start);
                     let block = Block { first: start, width: end, ld: padded(end), scale };
                     let p = &mut scores[..rows * block.ld];
-                    self.scores(&qkv[q..], &qkv[k..], start..end, [row, row], p);
+                    self.lower_triangle(&qkv[q..], &qkv[k..], start..end, [row, row], p);
                     T::causal_softmax(block, p, &mut statistics[head * n + start..][..rows]);
                     let plan = MatMul::new(rows, end, d).triangle(Triangle::OfA { first: start });
                     let plan = MatMul { lda: block.ld, ldb: row, ldc: h * d, ..plan };
@@ -135,8 +134,8 @@ impl Attention {
                     let block = Block { first: start, width: end, ld: padded(end), scale };
                     let (p, ds) = blocks.split_at_mut(size);
                     let (p, ds) = (&mut p[..rows * block.ld], &mut ds[..rows * block.ld]);
-                    self.scores(&qkv[q..], &qkv[k..], start..end, [row, row], p);
-                    self.scores(&dout[head * d..], &qkv[v..], start..end, [h * d, row], ds); // P̄ = Ō·Vᵀ
+                    self.lower_triangle(&qkv[q..], &qkv[k..], start..end, [row, row], p);
+                    self.lower_triangle(&dout[head * d..], &qkv[v..], start..end, [h * d, row], ds); // P̄ = Ȳ·Vᵀ
                     let at = start * h * d + head * d;
                     vectorize(
                         #[inline(always)]
@@ -155,7 +154,7 @@ impl Attention {
                     let plan = MatMul::new(end, rows, d).transpose_a(true).triangle(triangle);
                     let plan = MatMul { lda: block.ld, ldc: row, ..plan.accumulate(!first) };
                     T::matmul(&MatMul { ldb: row, ..plan }, ds, q_rows, &mut dqkv[k..]); // K̄ += S̄ᵀ·Q
-                    T::matmul(&MatMul { ldb: h * d, ..plan }, p, dout_rows, &mut dqkv[v..]); // V̄ += Pᵀ·Ō
+                    T::matmul(&MatMul { ldb: h * d, ..plan }, p, dout_rows, &mut dqkv[v..]); // V̄ += Pᵀ·Ȳ
                 }
             }
         });

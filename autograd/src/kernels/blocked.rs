@@ -11,7 +11,7 @@ use crate::Float;
 const KC: usize = 64;
 const NC: usize = 64;
 
-/// C = A·B as [`naive`](super::naive); the sum over p is made of one partial sum a block.
+/// C = A·B, to the bit as [`naive`](super::naive)'s: the terms of an entry are still added in the order of p.
 pub fn matmul<T: Float>(plan: &MatMul, a: &[T], b: &[T], c: &mut [T]) {
     let MatMul { m, k, n, lda, ldb, ldc, .. } = *plan;
     if !plan.accumulate {

@@ -1,8 +1,8 @@
 //! The softmax of a block of attention scores, each row up to its own position, forward and back.
 //!
 //! ```text
-//! forward   pᵢⱼ = e^(c·sᵢⱼ − mᵢ)/Σᵢ for j ≤ first + i, else 0     mᵢ = maxⱼ c·sᵢⱼ,  Σᵢ = Σⱼ e^(c·sᵢⱼ − mᵢ)
-//! back      p again from m and Σ;   s̄ᵢⱼ = c·pᵢⱼ·(p̄ᵢⱼ − aᵢ),  aᵢ = Σⱼ p̄ᵢⱼ·pᵢⱼ
+//! forward   pᵢⱼ = e^(c·sᵢⱼ − mᵢ)/Zᵢ for j ≤ first + i, else 0     mᵢ = maxⱼ c·sᵢⱼ,  Zᵢ = Σⱼ e^(c·sᵢⱼ − mᵢ)
+//! back      p again from m and Z;   s̄ᵢⱼ = c·pᵢⱼ·(p̄ᵢⱼ − aᵢ),  aᵢ = Σⱼ p̄ᵢⱼ·pᵢⱼ
 //! ```
 //!
 //! Rows lie `ld` numbers apart, a multiple of [`PADDING`], so that every register is whole. What a product has left
@@ -35,7 +35,7 @@ impl<T: Float> Block<T> {
         self.first + i + 1
     }
 
-    /// The forward rule for any number, one by one: scores to weights, and m and Σ of each row.
+    /// The forward rule for any number, one by one: scores to weights, and m and Z of each row.
     pub fn forward_textbook(&self, scores: &mut [T], statistics: &mut [[T; 2]]) {
         for (i, (row, saved)) in scores.chunks_mut(self.ld).zip(statistics).enumerate() {
             let seen = self.seen(i);
@@ -89,7 +89,7 @@ fn hide_and_find_largest<L: Lanes>(row: &mut [L::Scalar], seen: usize) -> L {
     for beyond in row[last + L::N..].chunks_exact_mut(L::N) {
         L::splat(L::ZERO).store(beyond);
     }
-    if last == 0 { x } else { most.max(x) }
+    if last == 0 { x } else { most.max(x) } // with one register, `most` holds what is not seen
 }
 
 /// x in the first `seen` lanes, `with` in the others.
@@ -257,7 +257,7 @@ mod tests {
         for set in InstructionSet::available() {
             let (mut p, mut statistics) = (scores.clone(), vec![[T::ZERO; 2]; 33]);
             lanes::dispatch_on(set, Forward { block, scores: &mut p, statistics: &mut statistics });
-            close(statistics.as_flattened(), saved.as_flattened(), tolerance, &format!("{set:?}, m and Σ"));
+            close(statistics.as_flattened(), saved.as_flattened(), tolerance, &format!("{set:?}, m and Z"));
             let (mut again, mut back) = (scores.clone(), scores.clone());
             let (scores, cotangents) = (&mut again[..], &mut back[..]);
             lanes::dispatch_on(set, Vjp { block, scores, cotangents, statistics: &saved, along: &along });

@@ -1,7 +1,7 @@
 //! The loss over a vocabulary, from logits, without storing the probabilities.
 //!
 //! ```text
-//! p = eˣ⁻ᵐ/Σ,  m = max x,  Σ = Σⱼ e^(xⱼ−m)        loss of a row with target t = (m − xₜ) + ln Σ
+//! m = maxⱼ xⱼ    Z = Σⱼ e^(xⱼ−m)    p = e^(x−m)/Z        loss of a row with target t: (m − xₜ) + ln Z
 //! ```
 
 use super::rows::{max_and_sum, rows_a_piece};
@@ -9,7 +9,7 @@ use super::simd::vectorize;
 use super::threads::for_each_chunk;
 use crate::Float;
 
-/// For logits x `[rows, v]`: m and Σ of each row.
+/// For logits x `[rows, v]`: m and Z of each row.
 pub fn row_statistics<T: Float>(v: usize, x: &[T], statistics: &mut [[T; 2]]) {
     let rows = rows_a_piece(v);
     for_each_chunk(statistics, rows, |index, out| {

@@ -2,7 +2,8 @@
 //!
 //! Here a product is cut into pieces; [`part`](super::part) does a piece: the five loops, and what they pack. Neither
 //! the cut nor the packing changes a bit of the result: each entry of C is the same chain of multiply-adds along p, a
-//! chain for each block of depth.
+//! chain for each block of depth. (Where an operand has only a few rows, [`dot`](super::dot) takes over, with a chain
+//! for each lane; that depends on the shape alone.)
 
 use super::MatMul;
 use super::dot;
@@ -81,7 +82,7 @@ pub(crate) fn matmul_on<T: Simd>(
     c: &mut [T],
 ) {
     plan.check(a.len(), b.len(), c.len());
-    if plan.is_empty(c) {
+    if plan.finished_as_empty(c) {
         return;
     }
     let c = Shared(c.as_mut_ptr());
@@ -110,7 +111,7 @@ pub(crate) fn matmul_batch<T: Simd>(plan: &MatMul, starts: &[[usize; 3]], a: &[T
     for &[a_start, b_start, c_start] in starts {
         assert!(c_start >= free, "matmul_batch: the results must follow one another without overlap");
         plan.check(a.len() - a_start, b.len() - b_start, c.len() - c_start);
-        if plan.is_empty(&mut c[c_start..]) {
+        if plan.finished_as_empty(&mut c[c_start..]) {
             continue;
         }
         free = c_start + (plan.m - 1) * plan.ldc + plan.n;

@@ -61,7 +61,7 @@ pub struct MatMul {
     pub triangle: Triangle,
 }
 
-/// A matrix of which only the entries with column ≤ `first` + row count, as in causal attention.
+/// A matrix of which entry (i, j) counts if j ≤ `first` + i, as in causal attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Triangle {
     /// There is none: every entry counts.
@@ -130,8 +130,8 @@ impl MatMul {
         assert!(m <= 1 || ldc >= n, "matmul {m}×{k}×{n}: rows of C, {ldc} apart, would overlap");
     }
 
-    /// Whether there is nothing to multiply; an empty sum has then been written to C.
-    pub(crate) fn is_empty<T: crate::Float>(&self, c: &mut [T]) -> bool {
+    /// Whether there is nothing to multiply; then C has been written, as sums of no terms.
+    pub(crate) fn finished_as_empty<T: crate::Float>(&self, c: &mut [T]) -> bool {
         if self.k == 0 && !self.accumulate && self.n > 0 {
             for i in 0..self.m {
                 c[i * self.ldc..][..self.n].fill(T::ZERO);

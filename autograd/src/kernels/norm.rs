@@ -15,7 +15,7 @@ pub fn partial_sums(rows: usize) -> usize {
 }
 
 /// y = weight·(x − mean)·rstd + bias along rows of the weight's width; saves mean and rstd = 1/√(variance + eps),
-/// both `[rows]`.
+/// a pair for each row.
 pub fn layer_norm<T: Float>(
     x: &[T],
     weight: &[T],

@@ -1,8 +1,8 @@
 //! The third rung: parts of A and B copied into the order in which the innermost loop reads them.
 //!
 //! ```text
-//! B, k × n   →   panels of `width` columns; in a panel, row after row:   panel[p·width + j] = b[p, j]
-//! A, m × k   →   panels of `mr` rows;       in a panel, column after column: panel[p·mr + i] = a[i, p]
+//! B, k × n   →   panels of NR columns; in a panel, row after row:       panel[p·NR + j] = b[p, j]
+//! A, m × k   →   panels of MR rows;    in a panel, column after column: panel[p·MR + i] = a[i, p]
 //! ```
 //!
 //! The innermost loop then walks both panels from front to back, whatever the strides and transposes of A and B
@@ -11,6 +11,7 @@
 
 use super::MatMul;
 use crate::Float;
+use std::ops::Range;
 
 /// Rows and columns of the tile of C that this rung keeps at hand.
 const MR: usize = 4;
@@ -22,10 +23,10 @@ pub fn matmul<T: Float>(plan: &MatMul, a: &[T], b: &[T], c: &mut [T]) {
     let (mut rows, mut columns) = (vec![T::ZERO; k * MR], vec![T::ZERO; k * NR]);
     for j in (0..n).step_by(NR) {
         let width = NR.min(n - j);
-        pack_b(plan, b, 0..k, j..j + width, NR, &mut columns);
+        pack_b(plan, b, j..j + width, &mut columns);
         for i in (0..m).step_by(MR) {
             let height = MR.min(m - i);
-            pack_a(plan, a, i..i + height, 0..k, MR, &mut rows);
+            pack_a(plan, a, i..i + height, &mut rows); // again for every panel of B: the next rung does better
             let mut tile = [[T::ZERO; NR]; MR];
             for (a, b) in rows.chunks_exact(MR).zip(columns.chunks_exact(NR)) {
                 for i in 0..MR {
@@ -43,17 +44,10 @@ pub fn matmul<T: Float>(plan: &MatMul, a: &[T], b: &[T], c: &mut [T]) {
     }
 }
 
-/// One panel of A: panel[p·mr + i] = a[rows.start + i, depth.start + p], zeros below the last row.
-fn pack_a<T: Float>(
-    plan: &MatMul,
-    a: &[T],
-    rows: std::ops::Range<usize>,
-    depth: std::ops::Range<usize>,
-    mr: usize,
-    panel: &mut [T],
-) {
+/// One panel of A: panel[p·MR + i] = a[rows.start + i, p], zeros below the last row.
+fn pack_a<T: Float>(plan: &MatMul, a: &[T], rows: Range<usize>, panel: &mut [T]) {
     let lda = plan.lda;
-    for (p, column) in depth.zip(panel.chunks_exact_mut(mr)) {
+    for (p, column) in panel.chunks_exact_mut(MR).enumerate() {
         let (column, rest) = column.split_at_mut(rows.len());
         if plan.transpose_a {
             column.copy_from_slice(&a[p * lda + rows.start..][..column.len()]);
@@ -66,17 +60,10 @@ fn pack_a<T: Float>(
     }
 }
 
-/// One panel of B: panel[p·width + j] = b[depth.start + p, columns.start + j], zeros right of the last column.
-fn pack_b<T: Float>(
-    plan: &MatMul,
-    b: &[T],
-    depth: std::ops::Range<usize>,
-    columns: std::ops::Range<usize>,
-    width: usize,
-    panel: &mut [T],
-) {
+/// One panel of B: panel[p·NR + j] = b[p, columns.start + j], zeros right of the last column.
+fn pack_b<T: Float>(plan: &MatMul, b: &[T], columns: Range<usize>, panel: &mut [T]) {
     let ldb = plan.ldb;
-    for (p, row) in depth.zip(panel.chunks_exact_mut(width)) {
+    for (p, row) in panel.chunks_exact_mut(NR).enumerate() {
         let (row, rest) = row.split_at_mut(columns.len());
         if plan.transpose_b {
             for (j, x) in columns.clone().zip(row) {

@@ -27,6 +27,8 @@ use std::ops::Range;
 const KC: usize = 384;
 /// The largest width of a block of B; a multiple of every instruction set's tile.
 const NC: usize = 512;
+/// Numbers that certainly fit the L1 cache, with room for others.
+const FITS_L1: usize = 4096;
 /// Bytes of a cache line.
 pub(super) const LINE: usize = 64;
 /// Panels of A that are packed together, side by side: 96 rows, six cache lines at f32.
@@ -131,8 +133,9 @@ impl<T: Simd> Part<'_, T> {
         let gelu = self.epilogue.gelu.filter(|_| depth.end == self.plan.k);
         let bias_at = |column: usize| bias.map_or(std::ptr::null(), |bias| bias[column..].as_ptr());
 
-        let few_rows = self.rows.len() <= 4 * L::MR || (kc - 1) * ldb + columns.len() <= 4096;
-        let b_as_it_lies = !transpose_b && few_rows;
+        let few_rows = self.rows.len() <= 4 * L::MR;
+        let b_is_small = (kc - 1) * ldb + columns.len() <= FITS_L1;
+        let b_as_it_lies = !transpose_b && (few_rows || b_is_small);
         let row_by_row = !transpose_b && !b_as_it_lies;
         let whole_tiles = self.rows.len() >= L::MR && columns.len().is_multiple_of(nr);
         let on_the_way = row_by_row && whole_tiles && self.plan.triangle == Triangle::None;
@@ -156,7 +159,8 @@ impl<T: Simd> Part<'_, T> {
             }
         }
 
-        let a_as_it_lies = !transpose_a || columns.len() <= nr || (kc - 1) * lda + self.rows.len() <= 4096;
+        let a_is_small = (kc - 1) * lda + self.rows.len() <= FITS_L1;
+        let a_as_it_lies = !transpose_a || columns.len() <= nr || a_is_small;
         for group in self.rows.clone().step_by(GROUP * L::MR) {
             let rows = group..self.rows.end.min(group + GROUP * L::MR);
             if !a_as_it_lies {
@@ -187,6 +191,7 @@ impl<T: Simd> Part<'_, T> {
                         (false, true) => (panel.len() / L::N * L::N).min(width),
                         (false, false) => 0,
                     };
+                    // So there are one or two tiles. (A loop, for the compiler to have one place to put the tile.)
                     let (mut from, mut to) = (0, if lies > 0 { lies } else { width });
                     while from < to {
                         let (b, b_row) = match to == lies {

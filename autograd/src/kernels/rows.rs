@@ -90,7 +90,7 @@ pub(crate) fn dots<T: Float>(width: usize, ld: usize, a: &[T], b: &[T], y: &mut 
     }
 }
 
-/// The largest of a row that is not empty; NaN is passed over.
+/// The largest of a row that is not empty; NaN is passed over, unless it comes first.
 #[inline(always)]
 pub(crate) fn max<T: Float>(x: &[T]) -> T {
     let mut most = [x[0]; SIDE_BY_SIDE];
@@ -129,7 +129,7 @@ pub fn softmax<T: Float>(width: usize, x: &[T], y: &mut [T]) {
     });
 }
 
-/// x̄ = y·(ȳ − ȳ·y), row by row, where y = softmax(x); overwrites x̄.
+/// x̄ᵢ = yᵢ·(ȳᵢ − Σⱼ ȳⱼ·yⱼ), row by row, where y = softmax(x); overwrites x̄.
 pub fn softmax_vjp<T: Float>(width: usize, y: &[T], dy: &[T], dx: &mut [T]) {
     let piece = rows_a_piece(width) * width;
     for_each_chunk(dx, piece, |index, dx| {
@@ -197,9 +197,8 @@ pub fn log_sum_exp<T: Float>(x: &[T]) -> T {
     most + total.ln()
 }
 
-/// m = max x and Σ e^(x − m) of one row: no power overflows, since none is positive. Over nothing but −∞ they are −∞
-/// and 1. (Apart they are exact to the last digits; their combination m + ln Σ, for m near 10⁴, has three digits after
-/// the point at f32.)
+/// m = max x and Z = Σ e^(x − m) of one row: no power overflows, since none is positive. Over nothing but −∞ they are −∞
+/// and 1. (Kept apart, both are accurate; m + ln Z for m near 10⁴ is good to three decimals at f32.)
 pub fn max_and_sum<T: Float>(x: &[T]) -> [T; 2] {
     const AT_ONCE: usize = 512; // so that the powers need no memory beside the stack's
     if x.iter().all(|x| x.to_f64() == f64::NEG_INFINITY) {

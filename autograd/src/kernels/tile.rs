@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Each step loads V registers of a row of B, spreads one number of A at a time over a register, and does R·V fused
-//! multiply-adds into as many sums. So V + R numbers are read for 2·R·V·N operations: with a tile that just fits
+//! multiply-adds into as many sums. So V + R loads serve 2·R·V·N operations: with a tile that just fits
 //! the registers the arithmetic, not the loads, sets the pace. And since R·V sums run side by side, none waits for
 //! the last addition into it.
 

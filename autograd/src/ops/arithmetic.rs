@@ -160,7 +160,7 @@ impl<T: Float> Op<T> for Powi {
 /// ```text
 /// y = xᵖ            x̄ = ȳ·p·xᵖ⁻¹      for a real number p and x ≥ 0; NaN for x < 0
 /// ```
-/// At 0 the slope is that from the right: infinite for p < 1, 0 for p > 1.
+/// At 0 the slope is that from the right: infinite for p < 1 (0 for p = 0), 0 for p > 1.
 pub struct Powf {
     /// The exponent.
     pub p: f64,
@@ -198,7 +198,7 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().apply(Powi { n }, &[self])
     }
 
-    /// xᵖ, entry by entry, for a real number p; NaN for x < 0, with infinite slope at 0 for p < 1.
+    /// xᵖ, entry by entry, for a real number p; NaN for x < 0, with infinite slope at 0 for p < 1 (x⁰ = 1 has slope 0).
     #[track_caller]
     pub fn powf(self, p: f64) -> Self {
         self.tape().apply(Powf { p }, &[self])

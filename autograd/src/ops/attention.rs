@@ -4,8 +4,8 @@ use crate::kernels::attention::Attention;
 use crate::{At, Cotangents, Float, Op, Saved, Tensor, Var};
 
 /// ```text
-/// P = softmax(Q·Kᵀ/√e + mask),  mask = −∞ where the key comes after the query        Y = P·V
-/// V̄ = Pᵀ·Ȳ      P̄ = Ȳ·Vᵀ      S̄ = P·(P̄ − Σ Ȳ·Y)/√e      Q̄ = S̄·K      K̄ = S̄ᵀ·Q
+/// S = Q·Kᵀ    P = softmax(S/√e + mask),  mask = −∞ where the key comes after the query    Y = P·V
+/// V̄ = Pᵀ·Ȳ    P̄ = Ȳ·Vᵀ    S̄ = P ⊙ (P̄ − a)/√e,  aᵢ = Σⱼ Ȳᵢⱼ·Yᵢⱼ    Q̄ = S̄·K    K̄ = S̄ᵀ·Q
 /// ```
 /// for every head, on Q, K and V side by side: `[b, n, (h + 2·h_kv)·e] → [b, n, h·e]`. P is never stored: the
 /// largest score of each row and its sum of powers are, from which P comes again on the way back. Vaswani et al. 2017; Dao et al. 2022.
@@ -48,7 +48,7 @@ impl<T: Float> Op<T> for CausalAttention {
     fn forward(&self, x: &[&Tensor<T>], saved: &mut Saved<T>) -> Tensor<T> {
         let (b, kernel) = self.sizes(x[0]);
         let Attention { n, h, d, .. } = kernel;
-        let mut statistics = Tensor::zeros([b, h, n, 2]); // m and Σ of each row
+        let mut statistics = Tensor::zeros([b, h, n, 2]); // m and Z of each row
         let y = Tensor::build([b, n, h * d], |y| {
             kernel.forward(x[0].data(), y, statistics.data_mut().as_chunks_mut().0);
         });

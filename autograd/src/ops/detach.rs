@@ -24,9 +24,9 @@ impl<'t, T: Float> Var<'t, T> {
     /// The same value as a constant: no gradient flows back through it.
     #[track_caller]
     pub fn detach(self) -> Self {
-        let recording = self.tape().set_recording(false);
+        let before = self.tape().set_gradients_on(false);
         let constant = self.tape().apply(Detach, &[self]);
-        self.tape().set_recording(recording);
+        self.tape().set_gradients_on(before);
         constant
     }
 }

@@ -1,5 +1,5 @@
 //! Ops that move numbers and compute nothing: reshape, permute, broadcast, slice, concatenate.
-//! Each vjp moves the cotangents back the same way.
+//! Each vjp moves the cotangents back to where the numbers came from, and sums them where a number was copied.
 
 use crate::shape::Axes;
 use crate::{At, Cotangents, Float, Op, Saved, Shape, Tensor, Var};
@@ -261,10 +261,10 @@ impl<'t, T: Float> Var<'t, T> {
     /// One after the other along an axis.
     ///
     /// # Panics
-    /// If there are none, if another axis differs, or if they are of several tapes.
+    /// If there are none, if there is no such axis, if another axis differs, or if they are of several tapes.
     #[track_caller]
     pub fn concat(parts: &[Self], axis: isize) -> Self {
-        let first = parts.first().unwrap_or_else(|| panic!("concat: of nothing"));
+        let Some(first) = parts.first() else { panic!("concat: of nothing") };
         first.tape().apply(Concat { axis: first.shape().axis(axis) }, parts)
     }
 }

@@ -5,10 +5,10 @@ use crate::{At, Cotangents, Float, Op, Saved, Shape, Tensor, Var};
 use std::sync::Arc;
 
 /// ```text
-/// loss = 1/N·Σᵢ (ln Σⱼ e^xᵢⱼ − xᵢ,tᵢ)       x̄ᵢⱼ = ȳ/N·(e^(xᵢⱼ − mᵢ)/Σᵢ − [j = tᵢ])
+/// mᵢ = maxⱼ xᵢⱼ    Zᵢ = Σⱼ e^(xᵢⱼ − mᵢ)    loss = 1/N·Σᵢ (mᵢ + ln Zᵢ − xᵢ,tᵢ)
+/// x̄ᵢⱼ = ȳ/N·(e^(xᵢⱼ − mᵢ)/Zᵢ − [j = tᵢ])
 /// ```
-/// over the N rows i whose target tᵢ counts. Only m = max x and Σ = Σⱼ e^(xⱼ − m) of each row are kept, not the
-/// probabilities.
+/// over the N rows i whose target tᵢ counts. Only m and Z of each row are kept, not the probabilities.
 /// With no such row the mean is 0/0 = NaN.
 pub struct CrossEntropy {
     targets: Arc<[usize]>,
@@ -48,7 +48,7 @@ impl<T: Float> Op<T> for CrossEntropy {
             panic!("cross_entropy: target {} at position {at}: there are {v} classes", targets[at]);
         }
         let x = x[0].data();
-        let mut statistics = Tensor::zeros([rows.numel(), 2]); // m and Σ of each row
+        let mut statistics = Tensor::zeros([rows.numel(), 2]); // m and Z of each row
         cross_entropy::row_statistics(v, x, statistics.data_mut().as_chunks_mut().0);
         let counting =
             statistics.data().as_chunks().0.iter().enumerate().filter(|&(i, _)| self.counts(targets[i]));
@@ -77,18 +77,18 @@ impl<'t, T: Float> Var<'t, T> {
     /// `ignore` does not count. In nats.
     ///
     /// # Panics
-    /// If there are more or fewer targets than rows, or a target is not one of the v classes.
+    /// If the logits are a scalar, there are more or fewer targets than rows, or a target is not one of the v classes.
     #[track_caller]
     pub fn cross_entropy(self, targets: &[usize], ignore: Option<usize>) -> Self {
         self.tape().apply(CrossEntropy { targets: targets.into(), ignore }, &[self])
     }
 
     /// [`cross_entropy`](Var::cross_entropy) as the textbook writes it: the log-softmax, the entry of each
-    /// target picked by a product with 0s and 1s, and the mean. It is for finite logits, and trusts the targets.
-    /// The tape shows the lines below.
+    /// target picked by a product with 0s and 1s, and the mean. It is for finite logits, and trusts the targets to be as
+    /// many as the rows and below v. The tape shows the lines below.
     ///
     /// # Panics
-    /// If the logits are a scalar.
+    /// If the logits are a scalar, or there are fewer targets than rows.
     pub fn cross_entropy_textbook(self, targets: &[usize], ignore: Option<usize>) -> Self {
         let shape = self.shape();
         let v = shape[shape.len() - 1];

@@ -115,7 +115,8 @@ impl<'a, T: Float> Product<'a, T> {
         }
     }
 
-    /// Σ over the batch of AᵀC̄ is one product over all of the batch's rows: [b·m, k]ᵀ × [b·m, n].
+    /// A single B has met the whole batch, and B̄ = Σ over the batch of Aᵀ·C̄ is one product: the batch's rows, `plan.k` of
+    /// each item, stacked into b·k.
     fn merged_with_batch(&self, x: &Tensor<T>) -> Option<Product<'a, T>> {
         let plan = self.plan;
         let batch = self.shape.numel() / (plan.m * plan.n).max(1);

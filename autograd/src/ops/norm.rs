@@ -122,7 +122,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// (x − mean)/√(variance + ε)·weight + bias over the last axis.
     ///
     /// # Panics
-    /// If weight or bias are not as long as the last axis.
+    /// If weight or bias are not as long as the last axis, x is a scalar, or its last axis is empty.
     #[track_caller]
     pub fn layer_norm(self, weight: Self, bias: Option<Self>, eps: f64) -> Self {
         match bias {
@@ -145,7 +145,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// x/√(mean(x²) + ε)·weight over the last axis.
     ///
     /// # Panics
-    /// If the weight is not as long as the last axis.
+    /// If the weight is not as long as the last axis, x is a scalar, or its last axis is empty.
     #[track_caller]
     pub fn rms_norm(self, weight: Option<Self>, eps: f64) -> Self {
         match weight {

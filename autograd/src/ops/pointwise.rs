@@ -1,6 +1,7 @@
 //! Functions of one number, entry by entry: a function and its derivative, side by side.
 
 use crate::kernels::pointwise;
+use crate::kernels::textbook::{gelu, gelu_slope, sigmoid};
 use crate::{At, Cotangents, Float, Op, Saved, Tensor, Var};
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
@@ -235,39 +236,16 @@ impl<T: Float> Pointwise<T> for Gelu {
         "gelu"
     }
     fn f(&self, x: T) -> T {
-        let half = T::from_f64(0.5);
-        half * x * (T::ONE + Gelu::inner(x).tanh())
+        gelu(x)
     }
     fn df(&self, x: T, _: T) -> T {
-        let (half, t) = (T::from_f64(0.5), Gelu::inner(x).tanh());
-        let inner_slope = T::from_f64(Gelu::SCALE) * (T::ONE + T::from_f64(3.0 * Gelu::CUBIC) * x * x);
-        half * (T::ONE + t) + half * x * (T::ONE - t * t) * inner_slope
+        gelu_slope(x)
     }
     fn f_slice(&self, x: &[T], y: &mut [T]) {
         T::gelu_slice(x, y);
     }
     fn vjp_slice(&self, x: &[T], _: &[T], dy: &[T], dx: &mut [T]) {
         T::gelu_vjp_slice(x, dy, dx);
-    }
-}
-
-impl Gelu {
-    /// √(2/π)
-    const SCALE: f64 = FRAC_1_SQRT_2 * FRAC_2_SQRT_PI;
-    const CUBIC: f64 = 0.044715;
-
-    fn inner<T: Float>(x: T) -> T {
-        T::from_f64(Gelu::SCALE) * (x + T::from_f64(Gelu::CUBIC) * x * x * x)
-    }
-}
-
-/// σ(x), with e to a power that is never positive, so that it does not overflow.
-fn sigmoid<T: Float>(x: T) -> T {
-    if x >= T::ZERO {
-        T::ONE / (T::ONE + (-x).exp())
-    } else {
-        let e = x.exp();
-        e / (T::ONE + e)
     }
 }
 

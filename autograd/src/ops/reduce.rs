@@ -235,7 +235,8 @@ impl<'t, T: Float> Var<'t, T> {
     }
 
     /// The variance over `axes`: squares of distances to the mean, summed and divided by n − `correction`
-    /// (0: the mean square distance, as in layer norm; 1: the unbiased estimate). NaN if n is `correction`.
+    /// (0: the mean square distance, as in layer norm; 1: the unbiased estimate). Of n ≤ `correction` entries it means
+    /// nothing: NaN, infinite or negative.
     ///
     /// # Panics
     /// As [`sum`](Var::sum).

@@ -1,7 +1,7 @@
 //! Rotary position embedding (RoPE), as one op and as the textbook composition of primitives.
 //!
-//! A query at position m and a key at position n, both turned, have the product of vectors that are n − m apart: what
-//! two tokens are to each other depends on their distance, not on where they stand. Su et al. 2021.
+//! The dot product of a query turned to position m and a key turned to position n depends on n − m only: what two tokens
+//! are to each other depends on their distance, not on where they stand. Su et al. 2021.
 
 use crate::kernels::rope::{turn, turn_back, turns};
 use crate::kernels::threads::for_each_chunk;
@@ -71,7 +71,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// `[b, n, width] → [b, n, width]`. Of queries, keys and values side by side, those are the queries and keys.
     ///
     /// # Panics
-    /// If x has not three axes, e is odd, or the heads are wider than x.
+    /// If x does not have three axes, e is odd, or the heads are wider than x.
     #[track_caller]
     pub fn rope(self, heads: usize, e: usize, base: f64) -> Self {
         self.tape().apply(Rope { heads, e, base }, &[self])

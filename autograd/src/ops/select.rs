@@ -60,7 +60,7 @@ fn larger_or_tie<T: Float>(a: T, b: T) -> T {
     } else if a >= b {
         a
     } else {
-        a + b
+        a + b // b, but NaN where one of them is
     }
 }
 
@@ -85,10 +85,13 @@ impl<T: Float> Op<T> for Where<T> {
     }
     #[track_caller]
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
-        let shape = [x[0], x[1]].iter().fold(self.mask.shape().clone(), |shape, x| {
-            Shape::broadcast(&shape, x.shape())
-                .unwrap_or_else(|| panic!("where: {shape} and {} do not broadcast", x.shape()))
-        });
+        let mut shape = self.mask.shape().clone();
+        for x in x {
+            let Some(both) = Shape::broadcast(&shape, x.shape()) else {
+                panic!("where: {shape} and {} do not broadcast", x.shape())
+            };
+            shape = both;
+        }
         let (mask, a, b) =
             (self.mask.broadcast_to(&shape), x[0].broadcast_to(&shape), x[1].broadcast_to(&shape));
         Tensor::from_fn(&shape, |i| if mask.data()[i] != T::ZERO { a.data()[i] } else { b.data()[i] })

@@ -114,7 +114,7 @@ impl Steps {
         self.put("add", add(&x, &thought))
     }
 
-    /// f(x·W_up + b_up), or silu(x·W_gate)·(x·W_up): `[b, n, d] → [b, n, 4d]`
+    /// f(x·W_up + b_up), or silu(x·W_gate) ⊙ (x·W_up): `[b, n, d] → [b, n, n_inner]`
     fn hidden(&mut self, mlp: &Mlp<Tensor<f64>>, x: &[f64]) -> Vec<f64> {
         let (name, f): (_, fn(f64) -> f64) = match mlp.activation {
             Activation::Gelu => ("gelu", gelu),

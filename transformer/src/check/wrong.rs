@@ -148,7 +148,7 @@ impl<T: Float> Wrong<T> {
                 }
             }
             Bug::NotNormalised => {
-                // m and Σ of each row were saved: Σ becomes 1.
+                // m and Z of each row were saved: Z becomes 1.
                 let saved = Tensor::from_fn(at.saved[0].shape(), |i| [at.saved[0].data()[i], T::ONE][i % 2]);
                 let at = At { saved: &[saved], ..*at };
                 right[0] = vjp_alone(&*self.op, &at, vec![None]).remove(0).expect("one input");

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! q = x·W_q,  k = x·W_k,  v = x·W_v                              each token asks, offers, says
-//! A = softmax(q·kᵀ/√d_head)  over the tokens up to its own       who listens to whom
-//! y = A·v
+//! A = softmax(q·kᵀ/√e)       over the tokens up to its own       who listens to whom; e numbers a head
+//! y = A·v                    for each of h heads
+//! out = [y₁ … y_h]·W_o                                           their answers, brought together
 //! ```
 //!
 //! Nothing about language is built in: which products are large is learned. Several heads do this side by

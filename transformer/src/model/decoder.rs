@@ -35,7 +35,7 @@ impl<'m, T: Float> Decoder<'m, T> {
         Decoder { model, rows, cache, length: 0, attention: None }
     }
 
-    /// The tokens of each text so far.
+    /// How many tokens each text has so far.
     pub fn length(&self) -> usize {
         self.length
     }

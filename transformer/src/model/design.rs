@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Design {
-    /// Heads of keys and values, each for an equal share of the `n_head` queries; none is `n_head`.
+    /// Heads of keys and values, each for an equal share of the `n_head` queries; `None` means `n_head`.
     pub n_kv_head: Option<usize>,
-    /// Width inside of the MLP; none is 4·`n_embd` (with swiglu two thirds of it, for it has three matrices).
+    /// Width inside of the MLP; `None` means 4·`n_embd` (with swiglu two thirds of it, for it has three matrices).
     pub n_inner: Option<usize>,
     /// What the MLP does between its linear layers.
     pub activation: Activation,
@@ -47,7 +47,7 @@ pub enum Activation {
     GeluErf,
     /// max(x, 0)
     Relu,
-    /// silu(x·W_gate)·(x·W_up): a second linear layer says how much of the first passes
+    /// silu(x·W_gate) ⊙ (x·W_up): a second linear layer says how much of the first passes
     Swiglu,
 }
 

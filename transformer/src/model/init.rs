@@ -1,4 +1,4 @@
-//! GPT-2's initialisation: N(0, 0.02), the layers that write into the residual stream smaller.
+//! GPT-2's initialisation: N(0, 0.02²), the layers that write into the residual stream smaller.
 
 use super::{Activation, Attention, Block, Gpt, Linear, Mlp, ModelConfig, Norm, NormKind, Position};
 use crate::error::{Error, Result};
@@ -20,7 +20,7 @@ pub enum Init {
 const DEVIATION: f64 = 0.02;
 
 impl<P> Gpt<P> {
-    /// A model whose parameters are what `parameter(init, shape)` says, in the order of their numbers' drawing.
+    /// A model whose parameters are what `parameter(init, shape)` says, called in the order in which they are drawn.
     ///
     /// Each block adds twice to the residual stream, so the projections that do it start smaller by
     /// √(2·n_layer), and the variance of the sum does not grow with depth (Radford et al. 2019, §2.3).

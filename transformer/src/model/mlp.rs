@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! y = f(x·W_up + b_up)·W_down + b_down                  f is gelu, or another function of one number
-//! y = (silu(x·W_gate)·(x·W_up))·W_down                  SwiGLU: a gate says how much of each number passes
+//! y = (silu(x·W_gate) ⊙ (x·W_up))·W_down                SwiGLU: a gate says how much of each number passes
 //! ```
 //!
 //! Shazeer 2020, "GLU variants improve Transformer".
@@ -12,11 +12,11 @@ use autograd::{Float, Var};
 
 /// Linear layers, wider in the middle, and an activation between them.
 pub struct Mlp<P> {
-    /// `[d, 4d]`
+    /// `[d, n_inner]`; n_inner is 4d in GPT-2
     pub up: Linear<P>,
     /// SwiGLU's gate: as `up`.
     pub gate: Option<Linear<P>>,
-    /// `[4d, d]`
+    /// `[n_inner, d]`
     pub down: Linear<P>,
     /// The function between them; of the gate, if there is one.
     pub activation: Activation,

@@ -3,7 +3,7 @@
 //! Read in this order: [`Gpt`], [`Block`], [`Attention`], [`Mlp`].
 //!
 //! Every layer is generic over what stands in the place of a parameter: a tensor when the model rests, a
-//! variable when it is on a tape, a name, a moment of the optimiser.
+//! variable when it is on a tape, a shape when a file is read.
 
 mod attention;
 mod block;

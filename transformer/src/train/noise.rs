@@ -28,7 +28,7 @@ pub struct Noise {
     pub difference: f64,
     /// The largest entry of the batch's gradient.
     pub largest: f64,
-    /// |G|, unbiased as a square; below 0 where the batch is too small to tell.
+    /// |G|², unbiased; below 0 where the batch is too small to tell.
     pub signal: f64,
     /// tr Σ, the noise of one example, unbiased.
     pub noise: f64,

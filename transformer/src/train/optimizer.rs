@@ -23,7 +23,7 @@ pub struct AdamW {
     pub beta1: f64,
     /// β₂: the same for the mean square v.
     pub beta2: f64,
-    /// ε, so that a parameter without gradients is not divided by 0.
+    /// ε, so that a parameter without gradients moves by 0/ε, not by 0/0.
     pub eps: f64,
     /// λ: the share of a parameter that decays in a step of learning rate 1.
     pub weight_decay: f64,

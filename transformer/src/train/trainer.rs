@@ -181,7 +181,7 @@ impl Trainer {
 /// The mean of −ln p(next token) over all targets of some batches, without dropout.
 ///
 /// # Errors
-/// That of the first batch that is one.
+/// The first batch that could not be read.
 pub fn mean_loss(model: &Gpt<Tensor<f32>>, batches: impl Iterator<Item = Result<Batch>>) -> Result<f64> {
     let (sum, targets) = total_loss(model, batches)?;
     Ok(sum / targets as f64)

@@ -54,8 +54,8 @@ pub const RULES: [Rule; 7] = [
         written_in: ("CausalAttention", "autograd/src/ops/attention.rs"),
         asked_by: &[".causal_attention("],
         sentence: "All heads of attention in one, without the matrix of weights in memory.",
-        forward: "P = softmax(Q·Kᵀ/√e + mask),  mask = −∞ where the key comes after the query        Y = P·V",
-        vjp: &["V̄ = Pᵀ·Ȳ      P̄ = Ȳ·Vᵀ      S̄ = P·(P̄ − Σ Ȳ·Y)/√e      Q̄ = S̄·K      K̄ = S̄ᵀ·Q"],
+        forward: "S = Q·Kᵀ    P = softmax(S/√e + mask),  mask = −∞ where the key comes after the query    Y = P·V",
+        vjp: &["V̄ = Pᵀ·Ȳ    P̄ = Ȳ·Vᵀ    S̄ = P ⊙ (P̄ − a)/√e,  aᵢ = Σⱼ Ȳᵢⱼ·Yᵢⱼ    Q̄ = S̄·K    K̄ = S̄ᵀ·Q"],
         words: "The weights P come again, from the largest score of each row and its sum of powers, which were kept.",
     },
     Rule {
@@ -63,8 +63,8 @@ pub const RULES: [Rule; 7] = [
         written_in: ("CrossEntropy", "autograd/src/ops/loss.rs"),
         asked_by: &[".cross_entropy("],
         sentence: "The mean of −ln p over all targets, from the logits: the one number.",
-        forward: "loss = 1/N·Σᵢ (ln Σⱼ e^xᵢⱼ − xᵢ,tᵢ)",
-        vjp: &["x̄ᵢⱼ = ȳ/N·(e^(xᵢⱼ − mᵢ)/Σᵢ − [j = tᵢ])"],
+        forward: "mᵢ = maxⱼ xᵢⱼ    Zᵢ = Σⱼ e^(xᵢⱼ − mᵢ)    loss = 1/N·Σᵢ (mᵢ + ln Zᵢ − xᵢ,tᵢ)",
+        vjp: &["x̄ᵢⱼ = ȳ/N·(e^(xᵢⱼ − mᵢ)/Zᵢ − [j = tᵢ])"],
         words: "For each place: the probability, minus 1 at the right token.",
     },
 ];
