@@ -52,15 +52,23 @@ fn layer_norm_rows<T: Float>(
 ) {
     let width = weight.len();
     let per_number = T::ONE / T::from_f64(width as f64);
-    for ((x, y), saved) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)).zip(saved) {
-        let (x, y) = (&x[..width], &mut y[..width]); // so that the compiler knows their lengths
+    for row in 0..saved.len() {
+        let (x, y) = (&x[row * width..][..width], &mut y[row * width..][..width]);
         let mean = sum(x) * per_number;
         let variance = sum_by(x, x, |x, _| (x - mean) * (x - mean)) * per_number;
         let rstd = T::ONE / (variance + eps).sqrt();
-        *saved = [mean, rstd];
+        saved[row] = [mean, rstd];
         match bias.map(|bias| &bias[..width]) {
-            Some(bias) => (0..width).for_each(|i| y[i] = weight[i] * ((x[i] - mean) * rstd) + bias[i]),
-            None => (0..width).for_each(|i| y[i] = weight[i] * ((x[i] - mean) * rstd)),
+            Some(bias) => {
+                for i in 0..width {
+                    y[i] = weight[i] * ((x[i] - mean) * rstd) + bias[i];
+                }
+            }
+            None => {
+                for i in 0..width {
+                    y[i] = weight[i] * ((x[i] - mean) * rstd);
+                }
+            }
         }
     }
 }
@@ -127,10 +135,10 @@ fn layer_norm_vjp_rows<T: Float>(
     let (dweight, dbias) = partial.split_at_mut(width);
     dweight.fill(T::ZERO);
     dbias.fill(T::ZERO);
-    let rows = x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(dx.chunks_exact_mut(width));
     let (dweight, dbias) = (&mut dweight[..width], &mut dbias[..width]);
-    for (((x, dy), dx), &[mean, rstd]) in rows.zip(saved) {
-        let (x, dy, dx) = (&x[..width], &dy[..width], &mut dx[..width]);
+    for row in 0..dx.len() / width.max(1) {
+        let (at, [mean, rstd]) = (row * width, saved[row]);
+        let (x, dy, dx) = (&x[at..][..width], &dy[at..][..width], &mut dx[at..][..width]);
         for i in 0..width {
             dweight[i] += dy[i] * ((x[i] - mean) * rstd);
             dbias[i] += dy[i];
@@ -168,10 +176,10 @@ pub fn rms_norm<T: Float>(x: &[T], weight: &[T], eps: T, y: &mut [T], saved: &mu
 fn rms_norm_rows<T: Float>(x: &[T], weight: &[T], eps: T, y: &mut [T], saved: &mut [T]) {
     let width = weight.len();
     let per_number = T::ONE / T::from_f64(width as f64);
-    for ((x, y), saved) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)).zip(saved) {
-        let (x, y) = (&x[..width], &mut y[..width]);
+    for row in 0..saved.len() {
+        let (x, y) = (&x[row * width..][..width], &mut y[row * width..][..width]);
         let rstd = T::ONE / (dot(x, x) * per_number + eps).sqrt();
-        *saved = rstd;
+        saved[row] = rstd;
         for i in 0..width {
             y[i] = weight[i] * (x[i] * rstd);
         }
@@ -235,10 +243,10 @@ fn rms_norm_vjp_rows<T: Float>(
     let width = weight.len();
     let per_number = T::ONE / T::from_f64(width as f64);
     dweight.fill(T::ZERO);
-    let rows = x.chunks_exact(width).zip(dy.chunks_exact(width)).zip(dx.chunks_exact_mut(width));
     let dweight = &mut dweight[..width];
-    for (((x, dy), dx), &rstd) in rows.zip(saved) {
-        let (x, dy, dx) = (&x[..width], &dy[..width], &mut dx[..width]);
+    for row in 0..dx.len() / width.max(1) {
+        let (at, rstd) = (row * width, saved[row]);
+        let (x, dy, dx) = (&x[at..][..width], &dy[at..][..width], &mut dx[at..][..width]);
         for i in 0..width {
             dweight[i] += dy[i] * (x[i] * rstd);
             dx[i] = weight[i] * dy[i];

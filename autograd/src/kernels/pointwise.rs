@@ -1,4 +1,7 @@
 //! Loops over whole slices, entry by entry: in vector registers, and on all threads where that pays.
+//!
+//! (Loops by index, here and in `rows` and `norm`: `zip` on two slices becomes calls where the compiler does not optimise
+//! across crates, as in the profile `release`, and a call keeps a loop out of vector registers.)
 
 use super::simd::vectorize;
 use super::threads::for_each_chunk;
@@ -16,8 +19,8 @@ pub fn map<T: Float>(x: &[T], y: &mut [T], f: impl Fn(T) -> T + Sync) {
         vectorize(
             #[inline(always)]
             || {
-                for (y, &x) in y.iter_mut().zip(x) {
-                    *y = f(x);
+                for i in 0..y.len() {
+                    y[i] = f(x[i]);
                 }
             },
         );
@@ -33,8 +36,8 @@ pub fn zip<T: Float>(a: &[T], b: &[T], y: &mut [T], f: impl Fn(T, T) -> T + Sync
         vectorize(
             #[inline(always)]
             || {
-                for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
-                    *y = f(a, b);
+                for i in 0..y.len() {
+                    y[i] = f(a[i], b[i]);
                 }
             },
         );
@@ -50,13 +53,12 @@ pub fn zip3<T: Float>(a: &[T], b: &[T], c: &[T], y: &mut [T], f: impl Fn(T, T, T
         "y = f(a, b, c), entry by entry: the lengths differ"
     );
     for_each_chunk(y, CHUNK, |index, y| {
-        let part = index * CHUNK..index * CHUNK + y.len();
-        let (a, b, c) = (&a[part.clone()], &b[part.clone()], &c[part]);
+        let [a, b, c] = [a, b, c].map(|x| &x[index * CHUNK..][..y.len()]);
         vectorize(
             #[inline(always)]
             || {
-                for (((y, &a), &b), &c) in y.iter_mut().zip(a).zip(b).zip(c) {
-                    *y = f(a, b, c);
+                for i in 0..y.len() {
+                    y[i] = f(a[i], b[i], c[i]);
                 }
             },
         );
@@ -72,8 +74,8 @@ pub fn add_assign<T: Float>(y: &mut [T], x: &[T]) {
         vectorize(
             #[inline(always)]
             || {
-                for (y, &x) in y.iter_mut().zip(x) {
-                    *y += x;
+                for i in 0..y.len() {
+                    y[i] += x[i];
                 }
             },
         );

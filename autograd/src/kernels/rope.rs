@@ -24,8 +24,9 @@ pub fn turns<T: Float>(first: usize, n: usize, e: usize, base: f64) -> Tensor<T>
 pub fn turn<T: Float>(heads: &mut [T], turns: &[[T; 2]]) {
     for head in heads.chunks_exact_mut(2 * turns.len()) {
         let (first, second) = head.split_at_mut(turns.len());
-        for ((x1, x2), &[cos, sin]) in first.iter_mut().zip(second).zip(turns) {
-            (*x1, *x2) = (*x1 * cos - *x2 * sin, *x2 * cos + *x1 * sin);
+        for i in 0..turns.len() {
+            let (x1, x2, [cos, sin]) = (first[i], second[i], turns[i]);
+            (first[i], second[i]) = (x1 * cos - x2 * sin, x2 * cos + x1 * sin);
         }
     }
 }
@@ -34,8 +35,9 @@ pub fn turn<T: Float>(heads: &mut [T], turns: &[[T; 2]]) {
 pub fn turn_back<T: Float>(heads: &mut [T], turns: &[[T; 2]]) {
     for head in heads.chunks_exact_mut(2 * turns.len()) {
         let (first, second) = head.split_at_mut(turns.len());
-        for ((x1, x2), &[cos, sin]) in first.iter_mut().zip(second).zip(turns) {
-            (*x1, *x2) = (*x1 * cos + *x2 * sin, *x2 * cos - *x1 * sin);
+        for i in 0..turns.len() {
+            let (x1, x2, [cos, sin]) = (first[i], second[i], turns[i]);
+            (first[i], second[i]) = (x1 * cos + x2 * sin, x2 * cos - x1 * sin);
         }
     }
 }

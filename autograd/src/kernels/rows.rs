@@ -23,29 +23,33 @@ pub(crate) fn rows_a_piece(width: usize) -> usize {
 #[inline(always)]
 pub(crate) fn sum_by<T: Float>(x: &[T], y: &[T], f: impl Fn(T, T) -> T) -> T {
     let mut sums = [T::ZERO; SIDE_BY_SIDE];
-    let (xs, ys) = (x.chunks_exact(SIDE_BY_SIDE), y.chunks_exact(SIDE_BY_SIDE));
-    let rest = xs.remainder().iter().zip(ys.remainder());
-    for (x, y) in xs.zip(ys) {
+    let (xs, x_rest) = x.as_chunks::<SIDE_BY_SIDE>();
+    let (ys, y_rest) = y[..x.len()].as_chunks::<SIDE_BY_SIDE>();
+    for c in 0..xs.len() {
         for i in 0..SIDE_BY_SIDE {
-            sums[i] += f(x[i], y[i]);
+            sums[i] += f(xs[c][i], ys[c][i]);
         }
     }
     // Otherwise LLVM keeps the sums in registers of two, the shape of the last step of `in_pairs`: half as fast.
     let sums = std::hint::black_box(sums);
-    rest.fold(in_pairs(sums), |sum, (&x, &y)| sum + f(x, y))
+    let mut sum = in_pairs(sums);
+    for i in 0..x_rest.len() {
+        sum += f(x_rest[i], y_rest[i]);
+    }
+    sum
 }
 
-/// The sum of sixteen sums.
+/// The sum of sixteen sums: each half is added to the other, three times, and the last two.
 #[inline(always)]
-fn in_pairs<T: Float>(mut sums: [T; SIDE_BY_SIDE]) -> T {
-    let mut half = SIDE_BY_SIDE / 2;
-    while half > 0 {
-        for i in 0..half {
-            sums[i] += sums[i + half];
-        }
-        half /= 2;
+fn in_pairs<T: Float>(of: [T; SIDE_BY_SIDE]) -> T {
+    let (mut eight, mut four) = ([T::ZERO; 8], [T::ZERO; 4]);
+    for i in 0..8 {
+        eight[i] = of[i] + of[i + 8];
     }
-    sums[0]
+    for i in 0..4 {
+        four[i] = eight[i] + eight[i + 4];
+    }
+    (four[0] + four[2]) + (four[1] + four[3])
 }
 
 /// Σᵢ xᵢ
@@ -94,14 +98,19 @@ pub(crate) fn dots<T: Float>(width: usize, ld: usize, a: &[T], b: &[T], y: &mut 
 #[inline(always)]
 pub(crate) fn max<T: Float>(x: &[T]) -> T {
     let mut most = [x[0]; SIDE_BY_SIDE];
-    let chunks = x.chunks_exact(SIDE_BY_SIDE);
-    let rest = chunks.remainder();
+    let (chunks, rest) = x.as_chunks::<SIDE_BY_SIDE>();
     for x in chunks {
         for i in 0..SIDE_BY_SIDE {
             most[i] = if x[i] > most[i] { x[i] } else { most[i] };
         }
     }
-    most.into_iter().chain(rest.iter().copied()).fold(x[0], |most, x| if x > most { x } else { most })
+    let mut largest = x[0];
+    for side in [&most[..], rest] {
+        for &x in side {
+            largest = if x > largest { x } else { largest };
+        }
+    }
+    largest
 }
 
 /// y = softmax(x) along rows of `width`; x, y `[rows, width]`.
@@ -160,8 +169,8 @@ pub fn log_softmax<T: Float>(width: usize, x: &[T], y: &mut [T]) {
             vectorize(
                 #[inline(always)]
                 || {
-                    for (y, &x) in y.iter_mut().zip(x) {
-                        *y = (x - most) - rest;
+                    for i in 0..y.len() {
+                        y[i] = (x[i] - most) - rest;
                     }
                 },
             );
@@ -182,8 +191,8 @@ pub fn log_softmax_vjp<T: Float>(width: usize, y: &[T], dy: &[T], dx: &mut [T]) 
                 #[inline(always)]
                 || {
                     let total = sum(dy);
-                    for (dx, &dy) in dx.iter_mut().zip(dy) {
-                        *dx = dy - *dx * total;
+                    for i in 0..width {
+                        dx[i] = dy[i] - dx[i] * total;
                     }
                 },
             );
@@ -234,9 +243,11 @@ pub fn column_sums<T: Float>(x: &[T], y: &mut [T]) {
         y,
         #[inline(always)]
         |rows, sums| {
-            for row in x[rows.start * width..rows.end * width].chunks_exact(width) {
-                for (sum, &x) in sums.iter_mut().zip(row) {
-                    *sum += x;
+            let sums = &mut sums[..width];
+            for row in rows {
+                let x = &x[row * width..][..width];
+                for i in 0..width {
+                    sums[i] += x[i];
                 }
             }
         },
@@ -258,11 +269,13 @@ pub fn multiply_and_sum_columns<T: Float>(x: &[T], y: &[T], z: &mut [T], sums: &
             let part = rows.start * width..rows.end * width;
             // SAFETY: rows of z, which is borrowed for the whole call; strips do not overlap.
             let z = unsafe { std::slice::from_raw_parts_mut(z.get().add(part.start), part.len()) };
-            let (x, y) = (x[part.clone()].chunks_exact(width), y[part].chunks_exact(width));
-            for ((x, y), z) in x.zip(y).zip(z.chunks_exact_mut(width)) {
-                for (((z, &x), &y), sum) in z.iter_mut().zip(x).zip(y).zip(&mut *sums) {
-                    *z = x * y;
-                    *sum += *z;
+            let sums = &mut sums[..width];
+            for row in 0..rows.len() {
+                let (at, z) = (part.start + row * width, &mut z[row * width..][..width]);
+                let (x, y) = (&x[at..][..width], &y[at..][..width]);
+                for i in 0..width {
+                    z[i] = x[i] * y[i];
+                    sums[i] += z[i];
                 }
             }
         },
@@ -281,8 +294,8 @@ fn sum_of_strips<T: Float>(rows: usize, sums: &mut [T], add: impl Fn(Range<usize
     });
     sums.fill(T::ZERO);
     for partial in partial.chunks_exact(width.max(1)) {
-        for (sum, &partial) in sums.iter_mut().zip(partial) {
-            *sum += partial;
+        for i in 0..width {
+            sums[i] += partial[i];
         }
     }
 }
