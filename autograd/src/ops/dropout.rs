@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 /// ```text
 /// y = x·m/(1 − p),  m = 0 with probability p, else 1          x̄ = ȳ·m/(1 − p)
 /// ```
-/// E[y] = x, for p < 1. The mask is a function of the seed alone, the same on every machine. With p = 1
+/// The expectation of y is x, for p < 1. The mask is a function of the seed alone, the same on every machine. With p = 1
 /// everything is dropped and y = 0. Srivastava et al. 2014.
 pub struct Dropout {
     p: f64,
