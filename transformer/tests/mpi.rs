@@ -44,8 +44,7 @@ fn mpirun(ranks: usize) -> Command {
     let mut command = Command::new("mpirun");
     command.args(["--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "--mca", "plm", "isolated"]);
     command.args(["--mca", "btl", "self,vader", "--mca", "btl_vader_single_copy_mechanism", "none"]);
-    // Ranks that share a core give way to one another; and one that ends with an error does not end the others unheard.
-    command.args(["--mca", "mpi_yield_when_idle", "1", "--mca", "orte_abort_on_non_zero_status", "0"]);
+    command.args(["--mca", "mpi_yield_when_idle", "1"]); // ranks that share a core give way to one another
     command.args(["--mca", "oob_tcp_if_include", "lo", "-n", &ranks.to_string(), PROGRAM]);
     command
 }

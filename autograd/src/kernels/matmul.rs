@@ -3,7 +3,7 @@
 //! Here a product is cut into pieces; [`part`](super::part) does a piece: the five loops, and what they pack. Neither
 //! the cut nor the packing changes a bit of the result: each entry of C is the same chain of multiply-adds along p, a
 //! chain for each block of depth. (Where an operand has only a few rows, [`dot`](super::dot) takes over, with a chain
-//! for each lane; that depends on the shape alone.)
+//! for each lane; where, the plan and the instruction set say, not the cut.)
 
 use super::MatMul;
 use super::dot;

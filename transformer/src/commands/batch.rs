@@ -43,7 +43,7 @@ pub struct Flags {
     /// Which examples are drawn
     #[arg(long, value_name = "N", default_value = "1")]
     pub seed: u64,
-    /// The threads to compute with [default: one a physical core]
+    /// The threads to compute with [default: one for each core that it may use]
     #[arg(long, value_name = "N", value_parser = size)]
     pub threads: Option<usize>,
 }

@@ -42,7 +42,7 @@ pub struct Flags {
     /// What to measure [default: micro tiny char]
     #[arg(value_enum, value_name = "CONFIG")]
     pub configs: Vec<Config>,
-    /// The threads to compute with [default: one a physical core]
+    /// The threads to compute with [default: one for each core that it may use]
     #[arg(long, value_name = "N", value_parser = size)]
     pub threads: Option<usize>,
     /// Another context than the configuration's, or several, separated by commas

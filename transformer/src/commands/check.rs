@@ -61,7 +61,7 @@ pub struct Flags {
     /// Print one JSON object instead of tables
     #[arg(long)]
     pub json: bool,
-    /// The threads to compute with; the numbers do not depend on it [default: one a physical core]
+    /// The threads to compute with; the numbers do not depend on it [default: one for each core that it may use]
     #[arg(long, value_name = "N", value_parser = size)]
     pub threads: Option<usize>,
 }

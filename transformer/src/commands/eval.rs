@@ -40,7 +40,7 @@ pub struct Flags {
     /// Windows in a batch
     #[arg(long, value_name = "N", value_parser = size)]
     pub batch_size: Option<usize>,
-    /// The threads to compute with [default: one a physical core]
+    /// The threads to compute with [default: one for each core that it may use]
     #[arg(long, value_name = "N", value_parser = size)]
     pub threads: Option<usize>,
 }

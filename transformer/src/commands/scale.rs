@@ -40,7 +40,7 @@ pub struct Flags {
     /// Begin anew, whatever is there
     #[arg(long)]
     pub overwrite: bool,
-    /// How many runs go on side by side, each on one thread [default: one a physical core]
+    /// How many runs go on side by side, each on one thread [default: one for each core that it may use]
     #[arg(long, value_name = "N", value_parser = size)]
     pub threads: Option<usize>,
     /// Governs initial weights and batches

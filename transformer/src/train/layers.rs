@@ -12,7 +12,7 @@ use crate::run_dir::lines::Line;
 use autograd::Tensor;
 use serde::{Deserialize, Serialize};
 
-/// About one update in this many is looked at: it costs a few passes over the weights.
+/// Of the updates between evaluations, at most one in this many is looked at: it costs a few passes over the weights.
 const SELDOM: usize = 20;
 
 /// A line of `layers.jsonl`.

@@ -74,7 +74,7 @@ pub struct Flags {
     /// Governs what is drawn
     #[arg(long, value_name = "N", value_parser = seed, default_value = "1337")]
     pub seed: u64,
-    /// The threads to compute with [default: one a physical core]
+    /// The threads to compute with [default: one for each core that it may use]
     #[arg(long, value_name = "N", value_parser = size)]
     pub threads: Option<usize>,
 }

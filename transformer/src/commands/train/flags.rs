@@ -55,7 +55,7 @@ pub struct Flags {
     /// Write what is measured for TensorBoard too, in tensorboard/ of the run
     #[arg(long)]
     pub tensorboard: bool,
-    /// The threads to compute with; the numbers do not depend on it [default: one a physical core]
+    /// The threads to compute with; the numbers do not depend on it [default: one for each core that it may use]
     #[arg(long, value_name = "N", value_parser = size)]
     pub threads: Option<usize>,
     /// Governs initialisation, batches, dropout and samples

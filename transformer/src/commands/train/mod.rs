@@ -39,7 +39,8 @@ use std::time::{Duration, Instant};
 /// If a flag, the text, the directory or the disk does not allow it, or the loss stops being a number.
 pub fn run(flags: &Flags) -> Result<()> {
     let ranks = ranks::start()?;
-    let stop = stop_on_interrupt()?; // before anything can fail: mpirun ends the other ranks by SIGTERM, and they say why
+    // When one rank has ended with an error, mpirun ends the others by SIGTERM: they have to live to say what was wrong.
+    let stop = (ranks.size() > 1).then(stop_on_interrupt).transpose()?;
     let threads = use_threads(flags.threads.or_else(|| share_of_cores(&*ranks)));
     let out_dir = flags.out_dir();
     let (mut session, tokenizer) =
@@ -51,6 +52,7 @@ pub fn run(flags: &Flags) -> Result<()> {
         introduce(&session.trainer, &out_dir, threads, ranks.size());
     }
 
+    let stop = stop.map_or_else(stop_on_interrupt, Ok)?;
     let (config, begun) = (session.trainer.config.clone(), Instant::now());
     let mut screen = Screen::new(config.max_iters, session.trainer.step());
     let sample_at: Vec<usize> =

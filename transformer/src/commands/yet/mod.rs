@@ -34,7 +34,7 @@ pub struct Flags {
     /// The directory of the experiments and of their ledger
     #[arg(long, global = true, value_name = "DIR", default_value = "experiments")]
     pub experiments: PathBuf,
-    /// How many runs go on side by side, each on one thread [default: one a physical core]
+    /// How many runs go on side by side, each on one thread [default: one for each core that it may use]
     #[arg(long, global = true, value_name = "N", value_parser = size)]
     pub threads: Option<usize>,
 }

@@ -40,7 +40,9 @@ function go(to, { jump = false } = {}) {
   const hash = hashOf(to);
   if (jump) {
     replaceAddress(); // of the steps so far: written later, it would undo the jump
-    known = location.hash = hash;
+    waiting = null;
+    location.hash = hash;
+    known = location.hash; // not `hash`: a browser that has had too many changes keeps the old one
   } else {
     clearTimeout(addressing);
     [waiting, addressing] = [hash, setTimeout(replaceAddress, 150)];
