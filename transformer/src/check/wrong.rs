@@ -50,7 +50,7 @@ pub(super) enum Bug {
     OtherGelu,
     /// rows overwrite rows
     LastWins,
-    /// e^(score − m) for e^(score − m)/Σ
+    /// e^(score − m) for e^(score − m)/Z
     NotNormalised,
     /// without the term x̂·mean(g·x̂)
     FixedDeviation,
