@@ -65,7 +65,7 @@ impl<T: Copy> Tile<T> {
         unsafe {
             match (L::MR, L::NV) {
                 (4, 1) => self.of_size::<L, 4, 1, true>(packed),
-                (6, 2) => self.of_size::<L, 6, 2, true>(packed),
+                (5, 2) => self.of_size::<L, 5, 2, true>(packed),
                 (6, 4) => self.of_size::<L, 6, 4, true>(packed),
                 _ => unreachable!("every instruction set has one of these tiles"),
             }
