@@ -31,7 +31,7 @@ const NC: usize = 512;
 const FITS_L1: usize = 4096;
 /// Bytes of a cache line.
 pub(super) const LINE: usize = 64;
-/// Panels of A that are packed together, side by side: 96 rows, six cache lines at f32.
+/// Panels of A that are packed together, side by side: of six rows each they are 96, six cache lines at f32.
 pub(super) const GROUP: usize = 16;
 
 /// What is done to C besides the product.

@@ -1,7 +1,7 @@
 //! Loops over whole slices, entry by entry: in vector registers, and on all threads where that pays.
 //!
-//! (Loops by index, here and in `rows`, `norm` and `rope`: `zip` on two slices becomes calls where the compiler does not optimise
-//! across crates, as in the profile `release`, and a call keeps a loop out of vector registers.)
+//! (Loops by index, here and in `rows`, `norm` and `rope`: `zip` on two slices becomes calls where the compiler does
+//! not optimise across crates, as in the profile `release`, and a call keeps a loop out of vector registers.)
 
 use super::simd::vectorize;
 use super::threads::for_each_chunk;
