@@ -9,7 +9,8 @@
 //! the registers the arithmetic, not the loads, sets the pace. And since R·V sums run side by side, none waits for
 //! the last addition into it.
 
-use super::lanes::Lanes;
+use super::lanes::{Kernel, Lanes, Simd};
+use std::ptr::null_mut;
 
 /// How many rows ahead a row of B is asked for, where it lies and is packed on the way.
 const AHEAD: usize = 8;
@@ -34,7 +35,7 @@ pub(crate) struct Tile<T> {
     pub bias: *const T,
 }
 
-impl<T: Copy> Tile<T> {
+impl<T: Simd> Tile<T> {
     /// Computes a tile of `rows` ≤ MR rows and `self.width` ≤ NV·N columns.
     ///
     /// # Safety
@@ -65,7 +66,7 @@ impl<T: Copy> Tile<T> {
         unsafe {
             match (L::MR, L::NV) {
                 (4, 1) => self.of_size::<L, 4, 1, true>(packed),
-                (5, 2) => self.of_size::<L, 5, 2, true>(packed),
+                (6, 2) => self.of_size::<L, 6, 2, true>(packed),
                 (6, 4) => self.of_size::<L, 6, 4, true>(packed),
                 _ => unreachable!("every instruction set has one of these tiles"),
             }
@@ -77,27 +78,47 @@ impl<T: Copy> Tile<T> {
         // SAFETY: the caller's promise, handed on.
         unsafe {
             match rows {
-                1 => self.of_size::<L, 1, V, false>(std::ptr::null_mut()),
-                2 => self.of_size::<L, 2, V, false>(std::ptr::null_mut()),
-                3 => self.of_size::<L, 3, V, false>(std::ptr::null_mut()),
-                4 => self.of_size::<L, 4, V, false>(std::ptr::null_mut()),
-                5 if const { L::MR >= 5 } => self.of_size::<L, 5, V, false>(std::ptr::null_mut()),
-                6 if const { L::MR >= 6 } => self.of_size::<L, 6, V, false>(std::ptr::null_mut()),
+                1 => self.of_size::<L, 1, V, false>(null_mut()),
+                2 => self.of_size::<L, 2, V, false>(null_mut()),
+                3 => self.of_size::<L, 3, V, false>(null_mut()),
+                4 => self.of_size::<L, 4, V, false>(null_mut()),
+                5 if const { L::MR >= 5 } => self.of_size::<L, 5, V, false>(null_mut()),
+                6 if const { L::MR >= 6 } => self.of_size::<L, 6, V, false>(null_mut()),
                 _ => unreachable!("a tile is at most MR rows high"),
             }
         }
     }
 
+    /// # Safety
+    /// As [`compute`](Self::compute), of R rows and V registers; and `packed` as in
+    /// [`compute_and_pack`](Self::compute_and_pack), if PACK.
     #[inline(always)]
     unsafe fn of_size<L: Lanes<Scalar = T>, const R: usize, const V: usize, const PACK: bool>(
         &self,
-        mut packed: *mut T,
+        packed: *mut T,
     ) {
-        let Tile { a_row, a_column, b_row, c_row, .. } = *self;
+        L::call(OfSize::<T, R, V, PACK> { tile: *self, packed });
+    }
+}
+
+/// A tile of R rows and V registers, and where its rows of B are copied to, if PACK. Only [`Tile::of_size`] makes one, and runs it
+/// on the lanes of which it was promised that all operands are there.
+struct OfSize<T, const R: usize, const V: usize, const PACK: bool> {
+    tile: Tile<T>,
+    packed: *mut T,
+}
+
+impl<T: Simd, const R: usize, const V: usize, const PACK: bool> Kernel<T> for OfSize<T, R, V, PACK> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes<Scalar = T>>(self) {
+        let OfSize { tile, mut packed } = self;
+        let Tile { depth, a_row, a_column, b_row, c_row, width, .. } = tile;
         let mut sums = [[L::splat(L::ZERO); V]; R];
-        if !self.bias.is_null() {
+        if !tile.bias.is_null() {
             // SAFETY: not null, so readable.
-            let bias = unsafe { std::slice::from_raw_parts(self.bias, self.width) };
+            let bias = unsafe { std::slice::from_raw_parts(tile.bias, width) };
             for v in 0..V {
                 let part = &bias[v * L::N..];
                 let start = if part.len() >= L::N { L::load(part) } else { L::load_part(part, part.len()) };
@@ -108,13 +129,19 @@ impl<T: Copy> Tile<T> {
         }
         for r in 0..R {
             for v in 0..V {
-                L::prefetch(self.c.wrapping_add(r * c_row + v * L::N));
+                L::prefetch(tile.c.wrapping_add(r * c_row + v * L::N));
             }
         }
-        // SAFETY: rows and columns below R and V·N, depths below `depth`: those that the caller has promised.
+        // SAFETY: rows and columns below R and V·N, depths below `depth`: those that the caller of `of_size` has promised.
         unsafe {
-            let (mut a, mut b) = (self.a, self.b);
-            for _ in 0..self.depth {
+            // The pointers stay and one offset moves: addresses made from one another, row after row and step after step, would be
+            // a chain as long as the arithmetic of a small tile.
+            let mut rows_of_a = [tile.a; R];
+            for r in 0..R {
+                rows_of_a[r] = tile.a.wrapping_add(r * a_row);
+            }
+            let (mut column, mut b) = (0, tile.b);
+            for _ in 0..depth {
                 let mut row = [L::splat(L::ZERO); V];
                 for v in 0..V {
                     row[v] = L::load(std::slice::from_raw_parts(b.add(v * L::N), L::N));
@@ -127,25 +154,25 @@ impl<T: Copy> Tile<T> {
                     packed = packed.wrapping_add(V * L::N);
                 }
                 for r in 0..R {
-                    let number = L::splat(*a.add(r * a_row));
+                    let number = L::splat(*rows_of_a[r].wrapping_add(column));
                     for v in 0..V {
                         sums[r][v] = number.mul_add(row[v], sums[r][v]);
                     }
                 }
-                a = a.wrapping_add(a_column);
+                column += a_column;
                 b = b.wrapping_add(b_row);
             }
             for r in 0..R {
-                let c = std::slice::from_raw_parts_mut(self.c.add(r * c_row), self.width);
+                let c = std::slice::from_raw_parts_mut(tile.c.add(r * c_row), width);
                 for v in 0..V {
                     let c = &mut c[v * L::N..];
                     let part = if v + 1 < V { L::N } else { c.len() };
                     if part == L::N {
-                        let sum = if self.accumulate { L::load(c).add(sums[r][v]) } else { sums[r][v] };
+                        let sum = if tile.accumulate { L::load(c).add(sums[r][v]) } else { sums[r][v] };
                         sum.store(c);
                     } else {
                         let sum =
-                            if self.accumulate { L::load_part(c, part).add(sums[r][v]) } else { sums[r][v] };
+                            if tile.accumulate { L::load_part(c, part).add(sums[r][v]) } else { sums[r][v] };
                         sum.store_part(c, part);
                     }
                 }

@@ -1,10 +1,10 @@
 //! Lanes of AVX2 with fused multiply-add.
 //!
-//! SAFETY of every block below: the intrinsics need AVX, AVX2 and FMA, and values of these types are made only
+//! SAFETY of every block below: the intrinsics, and `call_on_avx2`, need AVX, AVX2 and FMA, and these types are used only
 //! below [`dispatch`](super::dispatch), which has asked the processor. Loads and stores go through a slice or an
 //! array whose length has just been checked.
 
-use super::Lanes;
+use super::{Kernel, Lanes};
 use std::arch::x86_64::*;
 
 /// 8 numbers of single precision.
@@ -14,9 +14,13 @@ pub(crate) struct F32x8(pub(super) __m256);
 impl Lanes for F32x8 {
     type Scalar = f32;
     const N: usize = 8;
-    const MR: usize = 5; // with 6, LLVM keeps one of the 12 sums in memory in some builds: a step takes a third longer
+    const MR: usize = 6;
     const NV: usize = 2;
 
+    #[inline(always)]
+    fn call<K: Kernel<Self::Scalar>>(kernel: K) -> K::Output {
+        unsafe { super::call_on_avx2(kernel) }
+    }
     #[inline(always)]
     fn splat(x: f32) -> Self {
         F32x8(unsafe { _mm256_set1_ps(x) })
@@ -132,9 +136,13 @@ pub(crate) struct F64x4(pub(super) __m256d);
 impl Lanes for F64x4 {
     type Scalar = f64;
     const N: usize = 4;
-    const MR: usize = 5;
+    const MR: usize = 6;
     const NV: usize = 2;
 
+    #[inline(always)]
+    fn call<K: Kernel<Self::Scalar>>(kernel: K) -> K::Output {
+        unsafe { super::call_on_avx2(kernel) }
+    }
     #[inline(always)]
     fn splat(x: f64) -> Self {
         F64x4(unsafe { _mm256_set1_pd(x) })

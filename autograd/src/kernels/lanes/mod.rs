@@ -2,7 +2,8 @@
 //!
 //! A kernel is written once, as [`Kernel::run`] on an explicit lane type. [`dispatch`] asks the processor what
 //! it has and runs the body inside a function compiled for that: AVX-512, AVX2 with FMA, NEON, or portable
-//! Rust. Everything below `run` is `#[inline(always)]`, so that it ends up in that function.
+//! Rust. Everything below `run` is `#[inline(always)]`, so that it ends up in that function, or by [`Lanes::call`] in
+//! another one that is compiled for the same.
 //!
 //! What is computed does not depend on anything but the number of lanes: fused multiply-add is used exactly
 //! where [`Lanes::mul_add`] says so, and where the instruction set has no such instruction (portable) it is a
@@ -23,8 +24,8 @@ use std::thread::LocalKey;
 /// `N` numbers in one register.
 ///
 /// # Safety of use
-/// A value of a type for an instruction set may only be made where that instruction set is available, that is,
-/// below [`dispatch`]. The types are private to the kernels, and nothing else makes them.
+/// A value of a type for an instruction set may only be made, and [`call`](Lanes::call) only be called, where that instruction
+/// set is available, that is, below [`dispatch`]. The types are private to the kernels, and nothing else uses them.
 pub(crate) trait Lanes: Copy {
     /// The number type.
     type Scalar: Simd;
@@ -36,6 +37,13 @@ pub(crate) trait Lanes: Copy {
     const MR: usize;
     /// Columns of that tile, in registers.
     const NV: usize;
+
+    /// Runs a kernel on these lanes; with few registers, in a function of its own: in the midst of a long one LLVM may keep
+    /// in memory what has to stay in them.
+    #[inline(always)]
+    fn call<K: Kernel<Self::Scalar>>(kernel: K) -> K::Output {
+        kernel.run::<Self>()
+    }
 
     /// The same number in every lane.
     fn splat(x: Self::Scalar) -> Self;
@@ -272,6 +280,13 @@ fn on_avx512<T: Simd, K: Kernel<T>>(kernel: K) -> K::Output {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 fn on_avx2<T: Simd, K: Kernel<T>>(kernel: K) -> K::Output {
+    kernel.run::<T::Avx2>()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(never)]
+#[target_feature(enable = "avx2,fma")]
+fn call_on_avx2<T: Simd, K: Kernel<T>>(kernel: K) -> K::Output {
     kernel.run::<T::Avx2>()
 }
 
