@@ -101,8 +101,8 @@ impl<T: Simd> Tile<T> {
     }
 }
 
-/// A tile of R rows and V registers, and where its rows of B are copied to, if PACK. Only [`Tile::of_size`] makes one, and runs it
-/// on the lanes of which it was promised that all operands are there.
+/// A tile of R rows and V registers, and where its rows of B are copied to, if PACK. Only [`Tile::of_size`] makes one and runs
+/// it; its caller has promised that the operands are there.
 struct OfSize<T, const R: usize, const V: usize, const PACK: bool> {
     tile: Tile<T>,
     packed: *mut T,

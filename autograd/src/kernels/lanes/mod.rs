@@ -283,6 +283,7 @@ fn on_avx2<T: Simd, K: Kernel<T>>(kernel: K) -> K::Output {
     kernel.run::<T::Avx2>()
 }
 
+/// [`on_avx2`] that never becomes a part of its caller, for [`Lanes::call`].
 #[cfg(target_arch = "x86_64")]
 #[inline(never)]
 #[target_feature(enable = "avx2,fma")]
