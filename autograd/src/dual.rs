@@ -92,6 +92,9 @@ impl<T: Float> Float for Dual<T> {
     /// ```
     /// Three products of ordinary numbers, by their fast kernel; one whose tangents are all 0 is left out.
     fn matmul(plan: &MatMul, a: &[Self], b: &[Self], c: &mut [Self]) {
+        if plan.bf16 {
+            return kernels::bf16::rounded(plan, a, b, |plan, a, b| Self::matmul(plan, a, b, c));
+        }
         let [a_span, b_span, c_span] = plan.spans();
         let (a, b, c) = (&a[..a_span], &b[..b_span], &mut c[..c_span]);
         let (a_values, b_values) = (values(a), values(b));
@@ -251,8 +254,8 @@ mod tests {
         let number = |i: usize| Dual::new((i as f64).sin(), (0.7 * i as f64).cos());
         let (a, b): (Vec<_>, Vec<_>) = ((0..90).map(number).collect(), (5..95).map(number).collect());
         for (transpose_a, transpose_b) in [(false, false), (true, false), (false, true), (true, true)] {
-            for accumulate in [false, true] {
-                let dense = MatMul::new(5, 6, 7).transpose_a(transpose_a).transpose_b(transpose_b);
+            for (accumulate, bf16) in [(false, false), (true, false), (false, true), (true, true)] {
+                let dense = MatMul::new(5, 6, 7).transpose_a(transpose_a).transpose_b(transpose_b).bf16(bf16);
                 let plan = MatMul { lda: dense.lda + 2, ldb: dense.ldb + 1, ldc: 9, accumulate, ..dense };
                 let mut found: Vec<_> = (0..50).map(number).collect();
                 let mut expected = found.clone();

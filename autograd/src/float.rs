@@ -83,6 +83,17 @@ pub trait Float:
         self.to_f64().is_finite()
     }
 
+    /// The nearest bfloat16 number (see [`bf16`](crate::kernels::bf16)). A dual number keeps its tangent, as if nothing had been
+    /// rounded: a staircase has no slope to learn from.
+    #[inline]
+    fn round_to_bf16(self) -> Self {
+        let rounded = f64::from(kernels::bf16::round(self.to_f64() as f32));
+        match self.is_finite() && rounded.is_finite() {
+            true => self + Self::from_f64(rounded - self.to_f64()), // exact: they are within 2⁻⁸ of one another
+            false => Self::from_f64(rounded),
+        }
+    }
+
     /// Lends this thread's pool of storage (see [`crate::buffer`]); a scalar without one asks the allocator.
     #[inline]
     fn with_pool<R>(_use_pool: impl FnOnce(&mut Pool<Self>) -> R) -> Option<R> {
@@ -218,6 +229,10 @@ impl Float for f32 {
     }
     fn powf(self, p: f64) -> f32 {
         f32::powf(self, p as f32)
+    }
+    #[inline]
+    fn round_to_bf16(self) -> f32 {
+        kernels::bf16::round(self)
     }
     fn matmul(plan: &MatMul, a: &[f32], b: &[f32], c: &mut [f32]) {
         kernels::matmul::matmul(plan, a, b, c);

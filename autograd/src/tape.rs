@@ -27,6 +27,7 @@ pub struct Tape<T: Float> {
     nodes: RefCell<Vec<Node<T>>>,
     pub(crate) scopes: RefCell<Scopes>,
     gradients_on: Cell<bool>,
+    bf16: Cell<bool>,
     freed: Cell<bool>,
     pub(crate) stop_at_non_finite: Cell<bool>,
     pub(crate) op_times: RefCell<Option<Vec<OpTime>>>,
@@ -89,6 +90,7 @@ impl<T: Float> Tape<T> {
             nodes: RefCell::new(Vec::with_capacity(64)),
             scopes: RefCell::new(Scopes::new()),
             gradients_on: Cell::new(true),
+            bf16: Cell::new(false),
             freed: Cell::new(false),
             stop_at_non_finite: Cell::new(false),
             op_times: RefCell::new(None),
@@ -202,6 +204,21 @@ impl<T: Float> Tape<T> {
     /// Says whether the walk back goes through what is computed from now on, and returns whether it did.
     pub(crate) fn set_gradients_on(&self, gradients_on: bool) -> bool {
         self.gradients_on.replace(gradients_on)
+    }
+
+    /// Runs `f`, in which the matrix products of `linear`, `matmul` and attention round their operands to bfloat16, if `yes`;
+    /// the walk back through them does as well. Sums, values and gradients stay what they are (see
+    /// [`kernels::bf16`](crate::kernels::bf16)).
+    pub fn with_bf16<R>(&self, yes: bool, f: impl FnOnce() -> R) -> R {
+        let before = self.bf16.replace(yes);
+        let result = f();
+        self.bf16.set(before);
+        result
+    }
+
+    /// Whether products that are put on the tape now round their operands to bfloat16.
+    pub fn is_bf16(&self) -> bool {
+        self.bf16.get()
     }
 
     /// All nodes, in the order in which they were computed.

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use transformer::bench::{BenchConfig, Step};
 use transformer::model::ModelConfig;
+use transformer::train::config::Dtype;
 
 /// The bytes from which on an allocation counts. The smallest activation of the model below takes 64 KiB; the tape's
 /// own list of nodes, some 200 bytes a node, stays below.
@@ -63,7 +64,8 @@ fn from_the_second_step_on_nothing_of_tensor_size_is_allocated() {
     // Each thread of the kernels keeps scratch memory of its own, which it asks for when it first works: with several
     // threads that may be in a later step. One thread shows what a step itself asks for.
     autograd::kernels::threads::set_threads(1);
-    let mut step = Step::new(&BenchConfig { name: "small".to_owned(), model, batch_size: 4 });
+    let mut step =
+        Step::new(&BenchConfig { name: "small".to_owned(), model, batch_size: 4, dtype: Dtype::F32 });
     LARGE.store(0, Relaxed);
     step.run();
     let first = LARGE.swap(0, Relaxed);
@@ -89,7 +91,8 @@ fn two_threads_that_share_a_batch_give_each_other_back_what_they_take() {
         ..ModelConfig::default()
     };
     autograd::kernels::threads::set_threads(2);
-    let mut step = Step::new(&BenchConfig { name: "shared".to_owned(), model, batch_size: 4 });
+    let mut step =
+        Step::new(&BenchConfig { name: "shared".to_owned(), model, batch_size: 4, dtype: Dtype::F32 });
     let of_steps = |steps: usize| {
         LARGE.store(0, Relaxed);
         for _ in 0..steps {
@@ -115,7 +118,8 @@ fn no_allocation_of_a_step_is_as_large_as_one_head_s_matrix_of_attention() {
         vocab_size: 16,
         ..ModelConfig::default()
     };
-    let mut step = Step::new(&BenchConfig { name: "long".to_owned(), model, batch_size: 1 });
+    let mut step =
+        Step::new(&BenchConfig { name: "long".to_owned(), model, batch_size: 1, dtype: Dtype::F32 });
     LARGEST.store(0, Relaxed);
     step.run();
     let largest = LARGEST.load(Relaxed);

@@ -5,13 +5,13 @@
 //! chain for each block of depth. (Where an operand has only a few rows, [`dot`](super::dot) takes over, with a chain
 //! for each lane; where, the plan and the instruction set say, not the cut.)
 
-use super::MatMul;
 use super::dot;
 use super::lanes::{self, InstructionSet, Kernel, Lanes, Simd};
 use super::maths::gelu_and_slope_in_place;
 use super::part::{Epilogue, Part};
 use super::pieces::{Pieces, WORTH_A_THREAD};
 use super::threads::{Shared, for_each_piece, threads_here};
+use super::{MatMul, bf16};
 
 /// C = A·B, or C += A·B, on all [`threads`](super::threads::threads).
 ///
@@ -54,10 +54,11 @@ pub(crate) fn matmul_bias_gelu<T: Simd>(
     matmul_on(InstructionSet::current(), plan, a, b, epilogue, slope);
 }
 
-struct GeluOfRows<'a, T> {
-    plan: &'a MatMul,
-    u: &'a mut [T],
-    y: &'a mut [T],
+/// gelu and its slope of rows as long as C's; the slopes take their place.
+pub(super) struct GeluOfRows<'a, T> {
+    pub plan: &'a MatMul,
+    pub u: &'a mut [T],
+    pub y: &'a mut [T],
 }
 
 impl<T: Simd> Kernel<T> for GeluOfRows<'_, T> {
@@ -85,6 +86,9 @@ pub(crate) fn matmul_on<T: Simd>(
     if plan.finished_as_empty(c) {
         return;
     }
+    if plan.bf16 {
+        return bf16::matmul_on(bf16::Unit::current(), plan, a, b, epilogue, c);
+    }
     let c = Shared(c.as_mut_ptr());
     let pieces = Pieces::of::<T>(plan);
     for_each_piece(pieces.count, |piece| {
@@ -100,7 +104,7 @@ pub(crate) fn matmul_on<T: Simd>(
 #[track_caller]
 pub(crate) fn matmul_batch<T: Simd>(plan: &MatMul, starts: &[[usize; 3]], a: &[T], b: &[T], c: &mut [T]) {
     let work = plan.m * plan.k * plan.n;
-    if starts.len() < threads_here() && work >= WORTH_A_THREAD || starts.len() == 1 {
+    if starts.len() < threads_here() && work >= WORTH_A_THREAD || starts.len() == 1 || plan.bf16 {
         for &[a_start, b_start, c_start] in starts {
             matmul(plan, &a[a_start..], &b[b_start..], &mut c[c_start..]);
         }

@@ -5,6 +5,7 @@
 
 pub mod adamw;
 pub mod attention;
+pub mod bf16;
 pub mod blocked;
 pub mod causal_softmax;
 pub mod cross_entropy;
@@ -59,6 +60,8 @@ pub struct MatMul {
     pub accumulate: bool,
     /// Which part need not be computed.
     pub triangle: Triangle,
+    /// A's and B's numbers are rounded to bfloat16 before they are multiplied (see [`bf16`]).
+    pub bf16: bool,
 }
 
 /// A matrix of which entry (i, j) counts if j ≤ `first` + i, as in causal attention.
@@ -83,7 +86,19 @@ impl MatMul {
     pub fn new(m: usize, k: usize, n: usize) -> Self {
         let (transpose_a, transpose_b, accumulate) = (false, false, false);
         let triangle = Triangle::None;
-        MatMul { m, k, n, transpose_a, transpose_b, lda: k, ldb: n, ldc: n, accumulate, triangle }
+        MatMul {
+            m,
+            k,
+            n,
+            transpose_a,
+            transpose_b,
+            lda: k,
+            ldb: n,
+            ldc: n,
+            accumulate,
+            triangle,
+            bf16: false,
+        }
     }
 
     /// A is stored as `[k, m]`, dense.
@@ -99,6 +114,11 @@ impl MatMul {
     /// C += instead of C =.
     pub fn accumulate(self, yes: bool) -> Self {
         MatMul { accumulate: yes, ..self }
+    }
+
+    /// Numbers of A and B are rounded to bfloat16 first.
+    pub fn bf16(self, yes: bool) -> Self {
+        MatMul { bf16: yes, ..self }
     }
 
     /// Only a triangle counts.

@@ -12,7 +12,7 @@ pub fn matmul<T: Float>(plan: &MatMul, a: &[T], b: &[T], c: &mut [T]) {
             for p in 0..k {
                 let a = if plan.transpose_a { a[p * lda + i] } else { a[i * lda + p] };
                 let b = if plan.transpose_b { b[j * ldb + p] } else { b[p * ldb + j] };
-                sum += a * b;
+                sum += if plan.bf16 { a.round_to_bf16() * b.round_to_bf16() } else { a * b };
             }
             let c = &mut c[i * ldc + j];
             *c = if plan.accumulate { *c + sum } else { sum };

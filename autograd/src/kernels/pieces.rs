@@ -36,6 +36,15 @@ impl Pieces {
         }
     }
 
+    /// For a [unit](super::bf16::Unit) that multiplies blocks of 32 × 32, so fast that packing counts most: along the longer side.
+    pub fn for_units(plan: &MatMul) -> Pieces {
+        let MatMul { m, k, n, .. } = *plan;
+        let by_columns = n > m;
+        let threads = threads_here().min(m * k * n / (4 * WORTH_A_THREAD)).max(1);
+        let step = if by_columns { n } else { m }.div_ceil(32).div_ceil(threads) * 32;
+        Pieces { count: if by_columns { n } else { m }.div_ceil(step), step, by_columns, m, n }
+    }
+
     pub fn get(&self, piece: usize) -> (Range<usize>, Range<usize>) {
         let cut = |length: usize| piece * self.step..((piece + 1) * self.step).min(length);
         if self.by_columns { (0..self.m, cut(self.n)) } else { (cut(self.m), 0..self.n) }

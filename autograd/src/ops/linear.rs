@@ -8,22 +8,25 @@ use crate::{At, Cotangents, Float, Op, Saved, Shape, Tensor, Var};
 /// Y = X·W + b          X̄ = Ȳ·Wᵀ      W̄ = Xᵀ·Ȳ      b̄ = Σ_rows Ȳ
 /// ```
 /// Inputs: X `[…, m, d_in]`, W `[d_in, d_out]`, b `[d_out]`.
-pub struct Linear;
+pub struct Linear {
+    /// The operands of all three products are rounded to bfloat16 first.
+    pub bf16: bool,
+}
 
 impl<T: Float> Op<T> for Linear {
     fn name(&self) -> &'static str {
-        "linear"
+        if self.bf16 { "linear_bf16" } else { "linear" }
     }
     #[track_caller]
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
-        let (plan, shape) = plan("linear", x);
+        let (plan, shape) = plan("linear", x, self.bf16);
         let [x, w, b] = [0, 1, 2].map(|i| x[i].data());
         Tensor::build(shape, |y| T::matmul_bias(&plan, x, w, b, y))
     }
     fn vjp(&self, at: &At<T>, dx: &mut Cotangents<T>) {
         let (x, w, dy) = (at.x[0], at.x[1], at.dy);
-        Product::new(dy, false, w, true).add_to(0, x, dx); // X̄ = Ȳ·Wᵀ
-        Product::new(x, true, dy, false).add_to(1, w, dx); // W̄ = Xᵀ·Ȳ
+        Product::new(dy, false, w, true).bf16(self.bf16).add_to(0, x, dx); // X̄ = Ȳ·Wᵀ
+        Product::new(x, true, dy, false).bf16(self.bf16).add_to(1, w, dx); // W̄ = Xᵀ·Ȳ
         dx.add(2, || dy.clone());
     }
     fn flops(&self, x: &[&Tensor<T>], y: &Tensor<T>) -> u64 {
@@ -35,15 +38,18 @@ impl<T: Float> Op<T> for Linear {
 /// U = X·W + b,  Y = gelu(U)      Ū = Ȳ·gelu′(U)      X̄ = Ū·Wᵀ      W̄ = Xᵀ·Ū      b̄ = Σ_rows Ū
 /// ```
 /// Inputs as [`Linear`]'s. Kept for the way back is gelu′(U), which costs little beside gelu(U), and not U.
-pub struct LinearGelu;
+pub struct LinearGelu {
+    /// The operands of all three products are rounded to bfloat16 first.
+    pub bf16: bool,
+}
 
 impl<T: Float> Op<T> for LinearGelu {
     fn name(&self) -> &'static str {
-        "linear_gelu"
+        if self.bf16 { "linear_gelu_bf16" } else { "linear_gelu" }
     }
     #[track_caller]
     fn forward(&self, x: &[&Tensor<T>], saved: &mut Saved<T>) -> Tensor<T> {
-        let (plan, shape) = plan("linear_gelu", x);
+        let (plan, shape) = plan("linear_gelu", x, self.bf16);
         let [x, w, b] = [0, 1, 2].map(|i| x[i].data());
         Tensor::build(&shape, |y| {
             saved.push(Tensor::build(&shape, |slope| T::matmul_bias_gelu(&plan, x, w, b, y, slope)));
@@ -55,8 +61,8 @@ impl<T: Float> Op<T> for LinearGelu {
         let du = Tensor::build(at.dy.shape(), |du| {
             rows::multiply_and_sum_columns(at.dy.data(), slope.data(), du, db.data_mut()); // Ū = Ȳ·gelu′(U), b̄ = Σ Ū
         });
-        Product::new(&du, false, w, true).add_to(0, x, dx); // X̄ = Ū·Wᵀ
-        Product::new(x, true, &du, false).add_to(1, w, dx); // W̄ = Xᵀ·Ū
+        Product::new(&du, false, w, true).bf16(self.bf16).add_to(0, x, dx); // X̄ = Ū·Wᵀ
+        Product::new(x, true, &du, false).bf16(self.bf16).add_to(1, w, dx); // W̄ = Xᵀ·Ū
         dx.add(2, || db);
     }
     fn flops(&self, x: &[&Tensor<T>], y: &Tensor<T>) -> u64 {
@@ -66,7 +72,7 @@ impl<T: Float> Op<T> for LinearGelu {
 
 /// The product of X and W as rows times matrix, and the shape of the result.
 #[track_caller]
-fn plan<T: Float>(op: &str, x: &[&Tensor<T>]) -> (MatMul, Shape) {
+fn plan<T: Float>(op: &str, x: &[&Tensor<T>], bf16: bool) -> (MatMul, Shape) {
     let [x, w, b] = x[..] else { unreachable!("{op} takes three inputs") };
     let fits = match (&x.shape()[..], &w.shape()[..], &b.shape()[..]) {
         ([_, .., k], [d_in, d_out], [biases]) => k == d_in && d_out == biases,
@@ -81,7 +87,7 @@ fn plan<T: Float>(op: &str, x: &[&Tensor<T>]) -> (MatMul, Shape) {
     let (d_in, d_out) = (w.shape()[0], w.shape()[1]);
     let rows = &x.shape()[..x.shape().len() - 1];
     let shape = rows.iter().copied().chain([d_out]).collect();
-    (MatMul::new(rows.iter().product(), d_in, d_out), shape)
+    (MatMul::new(rows.iter().product(), d_in, d_out).bf16(bf16), shape)
 }
 
 impl<'t, T: Float> Var<'t, T> {
@@ -92,7 +98,7 @@ impl<'t, T: Float> Var<'t, T> {
     #[track_caller]
     pub fn linear(self, weight: Self, bias: Option<Self>) -> Self {
         match bias {
-            Some(bias) => self.tape().apply(Linear, &[self, weight, bias]),
+            Some(bias) => self.tape().apply(Linear { bf16: self.tape().is_bf16() }, &[self, weight, bias]),
             None => self.matmul(weight),
         }
     }
@@ -113,6 +119,6 @@ impl<'t, T: Float> Var<'t, T> {
     /// As `linear`.
     #[track_caller]
     pub fn linear_gelu(self, weight: Self, bias: Self) -> Self {
-        self.tape().apply(LinearGelu, &[self, weight, bias])
+        self.tape().apply(LinearGelu { bf16: self.tape().is_bf16() }, &[self, weight, bias])
     }
 }

@@ -13,21 +13,27 @@ pub struct MatMul {
     pub transpose_a: bool,
     /// Read B transposed: C = A·Bᵀ.
     pub transpose_b: bool,
+    /// The operands of all three products are rounded to bfloat16 first.
+    pub bf16: bool,
 }
 
 impl<T: Float> Op<T> for MatMul {
     fn name(&self) -> &'static str {
-        match (self.transpose_a, self.transpose_b) {
-            (false, false) => "matmul",
-            (true, false) => "matmul_ta",
-            (false, true) => "matmul_tb",
-            (true, true) => "matmul_ta_tb",
+        match (self.transpose_a, self.transpose_b, self.bf16) {
+            (false, false, false) => "matmul",
+            (true, false, false) => "matmul_ta",
+            (false, true, false) => "matmul_tb",
+            (true, true, false) => "matmul_ta_tb",
+            (false, false, true) => "matmul_bf16",
+            (true, false, true) => "matmul_ta_bf16",
+            (false, true, true) => "matmul_tb_bf16",
+            (true, true, true) => "matmul_ta_tb_bf16",
         }
     }
 
     #[track_caller]
     fn forward(&self, x: &[&Tensor<T>], _: &mut Saved<T>) -> Tensor<T> {
-        let product = Product::new(x[0], self.transpose_a, x[1], self.transpose_b);
+        let product = Product::new(x[0], self.transpose_a, x[1], self.transpose_b).bf16(self.bf16);
         Tensor::build(&product.shape, |c| product.write(c, false))
     }
 
@@ -37,12 +43,12 @@ impl<T: Float> Op<T> for MatMul {
             (false, tb) => Product::new(dc, false, b, !tb), // C = A·B  →  Ā = C̄·Bᵀ
             (true, tb) => Product::new(b, tb, dc, true),    // C = Aᵀ·B →  Ā = B·C̄ᵀ
         };
-        da.add_to(0, a, dx);
+        da.bf16(self.bf16).add_to(0, a, dx);
         let db = match (self.transpose_a, self.transpose_b) {
             (ta, false) => Product::new(a, !ta, dc, false), // C = A·B  →  B̄ = Aᵀ·C̄
             (ta, true) => Product::new(dc, true, a, ta),    // C = A·Bᵀ →  B̄ = C̄ᵀ·A
         };
-        db.add_to(1, b, dx);
+        db.bf16(self.bf16).add_to(1, b, dx);
     }
 
     fn flops(&self, x: &[&Tensor<T>], y: &Tensor<T>) -> u64 {
@@ -93,6 +99,12 @@ impl<'a, T: Float> Product<'a, T> {
             [offset(&strides_a) * m * k, offset(&strides_b) * k * n, item * m * n]
         });
         Product { a, b, plan: plan(m, k), starts: starts.collect(), shape }
+    }
+
+    /// The same of operands that are rounded to bfloat16.
+    pub(super) fn bf16(mut self, yes: bool) -> Self {
+        self.plan.bf16 = yes;
+        self
     }
 
     /// C = A·B, or C += A·B.
@@ -148,7 +160,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// If the inner dimensions differ or the leading axes do not broadcast.
     #[track_caller]
     pub fn matmul(self, b: Self) -> Self {
-        self.tape().apply(MatMul { transpose_a: false, transpose_b: false }, &[self, b])
+        self.product(false, b, false)
     }
 
     /// C = A·Bᵀ: `[…, m, k] × […, n, k] → […, m, n]`; B is not copied.
@@ -157,7 +169,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// As [`matmul`](Var::matmul).
     #[track_caller]
     pub fn matmul_tb(self, b: Self) -> Self {
-        self.tape().apply(MatMul { transpose_a: false, transpose_b: true }, &[self, b])
+        self.product(false, b, true)
     }
 
     /// C = Aᵀ·B: `[…, k, m] × […, k, n] → […, m, n]`; A is not copied.
@@ -166,6 +178,12 @@ impl<'t, T: Float> Var<'t, T> {
     /// As [`matmul`](Var::matmul).
     #[track_caller]
     pub fn matmul_ta(self, b: Self) -> Self {
-        self.tape().apply(MatMul { transpose_a: true, transpose_b: false }, &[self, b])
+        self.product(true, b, false)
+    }
+
+    #[track_caller]
+    fn product(self, transpose_a: bool, b: Self, transpose_b: bool) -> Self {
+        let bf16 = self.tape().is_bf16();
+        self.tape().apply(MatMul { transpose_a, transpose_b, bf16 }, &[self, b])
     }
 }

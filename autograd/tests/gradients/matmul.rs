@@ -29,7 +29,9 @@ impl Function for Product {
             Product { transpose_a: false, transpose_b: false } => x[0].matmul(x[1]),
             Product { transpose_a: true, transpose_b: false } => x[0].matmul_ta(x[1]),
             Product { transpose_a: false, transpose_b: true } => x[0].matmul_tb(x[1]),
-            Product { transpose_a, transpose_b } => x[0].tape().apply(MatMul { transpose_a, transpose_b }, x),
+            Product { transpose_a, transpose_b } => {
+                x[0].tape().apply(MatMul { transpose_a, transpose_b, bf16: false }, x)
+            }
         }
     }
 }

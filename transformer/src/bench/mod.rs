@@ -17,6 +17,7 @@ pub use memory::{peak_rss_mib, reset_peak_rss};
 pub use step::{Step, StepTimes};
 
 use crate::model::ModelConfig;
+use crate::train::config::Dtype;
 use crate::train::presets::Preset;
 use autograd::kernels::{peak::multiply_add_peak, threads};
 use autograd::{Float, OpTime};
@@ -32,6 +33,8 @@ pub struct BenchConfig {
     pub model: ModelConfig,
     /// The windows in a batch.
     pub batch_size: usize,
+    /// What matrix products are computed from.
+    pub dtype: Dtype,
 }
 
 impl BenchConfig {
@@ -39,7 +42,8 @@ impl BenchConfig {
     pub fn of(preset: Preset) -> Self {
         let config = preset.config();
         let model = ModelConfig { bias: true, dropout: 0.0, ..config.model };
-        BenchConfig { name: preset.name().to_owned(), model, batch_size: config.batch_size }
+        let (name, batch_size, dtype) = (preset.name().to_owned(), config.batch_size, Dtype::F32);
+        BenchConfig { name, model, batch_size, dtype }
     }
 
     /// The tokens of a batch.

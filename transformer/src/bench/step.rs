@@ -4,6 +4,7 @@ use super::BenchConfig;
 use crate::data::batches::Batch;
 use crate::model::{Gpt, Pass};
 use crate::random::{Purpose, below, generator};
+use crate::train::config::Dtype;
 use crate::train::optimizer::{AdamW, Moments, decays};
 use crate::train::shards::{gradient, gradient_clocked};
 use autograd::{OpTime, Tape, Tensor};
@@ -14,6 +15,7 @@ pub struct Step {
     model: Gpt<Tensor<f32>>,
     moments: Moments<f32>,
     batches: Vec<Batch>,
+    bf16: bool,
     steps: usize,
 }
 
@@ -31,7 +33,18 @@ pub struct StepTimes {
 const ADAMW: AdamW = AdamW { beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.1, grad_clip: 1.0 };
 
 /// The ops whose operations count.
-const PRODUCTS: [&str; 5] = ["linear", "linear_gelu", "matmul", "matmul_tb", "causal_attention"];
+const PRODUCTS: [&str; 10] = [
+    "linear",
+    "linear_gelu",
+    "matmul",
+    "matmul_tb",
+    "causal_attention",
+    "linear_bf16",
+    "linear_gelu_bf16",
+    "matmul_bf16",
+    "matmul_tb_bf16",
+    "causal_attention_bf16",
+];
 
 impl Step {
     /// A fresh model and a few batches.
@@ -43,7 +56,7 @@ impl Step {
         let mut tokens =
             || (0..rows * length).map(|_| below(&mut random, config.model.vocab_size)).collect::<Vec<_>>();
         let batches = (0..8).map(|_| Batch { x: tokens(), y: tokens(), rows, length }).collect();
-        Step { model, moments, batches, steps: 0 }
+        Step { model, moments, batches, bf16: config.dtype == Dtype::Bf16, steps: 0 }
     }
 
     /// One step.
@@ -61,7 +74,8 @@ impl Step {
     fn on(&mut self, ops: Option<&mut Vec<OpTime>>) -> StepTimes {
         let start = Instant::now();
         let batch = std::slice::from_ref(&self.batches[self.steps % self.batches.len()]);
-        let pass = |_| Pass::evaluation();
+        let bf16 = self.bf16;
+        let pass = |_| Pass::evaluation().bf16(bf16);
         let found = match ops {
             None => gradient(&self.model, batch, pass),
             Some(ops) => gradient_clocked(&self.model, batch, pass, ops),
@@ -80,7 +94,7 @@ impl Step {
     /// row of the batch.
     pub fn flops_by_op(&self) -> Vec<(&'static str, u64)> {
         let (tape, batch) = (Tape::new(), &self.batches[0]);
-        self.model.on(&tape).loss(&batch.part(0..1), &Pass::evaluation());
+        self.model.on(&tape).loss(&batch.part(0..1), &Pass::evaluation().bf16(self.bf16));
         let nodes = tape.nodes();
         let of = |name: &str| {
             let of_nodes = nodes.iter().filter_map(|node| {

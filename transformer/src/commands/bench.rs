@@ -5,6 +5,7 @@ use super::use_threads;
 use crate::bench::{BenchConfig, Measured, measure, micro};
 use crate::cli::{number, size};
 use crate::error::{Error, Result};
+use crate::train::config::Dtype;
 use crate::train::presets::Preset;
 use clap::{Args, ValueEnum};
 use std::process::{Command, Stdio};
@@ -51,6 +52,9 @@ pub struct Flags {
     /// Another number of windows in a batch than the configuration's
     #[arg(long, value_name = "N", value_parser = size)]
     pub batch_size: Option<usize>,
+    /// What matrix products are computed from
+    #[arg(long, value_enum, default_value = "f32")]
+    pub dtype: Dtype,
     /// How long to measure each
     #[arg(long, value_name = "X", value_parser = number, default_value = "5")]
     pub seconds: f64,
@@ -110,6 +114,7 @@ fn alone(config: Config, context: Option<usize>, flags: &Flags) -> Result<Measur
     let mut config = BenchConfig::of(preset);
     config.model.block_size = context.unwrap_or(config.model.block_size);
     config.batch_size = flags.batch_size.unwrap_or(config.batch_size);
+    config.dtype = flags.dtype;
     Ok(measure(&config, flags.seconds))
 }
 
@@ -117,8 +122,9 @@ fn in_a_process(config: Config, context: Option<usize>, flags: &Flags) -> Result
     let failed = |what: String| Error::new(format!("the measurement of {config:?} failed: {what}"));
     let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
     let name = config.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
+    let dtype = flags.dtype.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
     let mut command = Command::new(program);
-    command.args(["bench", &name, "--json", "--seconds", &flags.seconds.to_string()]);
+    command.args(["bench", &name, "--json", "--seconds", &flags.seconds.to_string(), "--dtype", &dtype]);
     for (flag, value) in
         [("--threads", flags.threads), ("--block_size", context), ("--batch_size", flags.batch_size)]
     {

@@ -33,9 +33,11 @@ impl<'t, T: Float> Gpt<Var<'t, T>> {
     /// # Panics
     /// If n is longer than the context, or a token is not in the vocabulary.
     pub fn logits(&self, tokens: &[usize], shape: [usize; 2], pass: &Pass) -> Var<'t, T> {
-        let x = self.hidden(tokens, shape, pass);
-        let _scope = x.tape().scope("head");
-        x.matmul_tb(*self.head()).axes("b n v")
+        self.wte.tape().with_bf16(pass.bf16, || {
+            let x = self.hidden(tokens, shape, pass);
+            let _scope = x.tape().scope("head");
+            x.matmul_tb(*self.head()).axes("b n v")
+        })
     }
 
     /// All layers and the last norm: tokens `[b, n]` → `[b, n, d]`.

@@ -9,6 +9,8 @@ use std::cell::RefCell;
 pub struct Pass {
     /// Run the textbook's composition of primitives instead of the fused ops: slower, and every step visible.
     pub textbook: bool,
+    /// Round the operands of matrix products to bfloat16.
+    pub bf16: bool,
     dropout: Option<(f64, RefCell<ChaCha8Rng>)>,
     first_row: usize,
 }
@@ -16,18 +18,23 @@ pub struct Pass {
 impl Pass {
     /// Without dropout: to evaluate, to sample, to check.
     pub fn evaluation() -> Self {
-        Pass { textbook: false, dropout: None, first_row: 0 }
+        Pass { textbook: false, bf16: false, dropout: None, first_row: 0 }
     }
 
     /// With dropout, its masks drawn from `generator`.
     pub fn training(dropout: f64, generator: ChaCha8Rng) -> Self {
         let dropout = (dropout > 0.0).then(|| (dropout, RefCell::new(generator)));
-        Pass { textbook: false, dropout, first_row: 0 }
+        Pass { textbook: false, bf16: false, dropout, first_row: 0 }
     }
 
     /// The same pass by the textbook's ops.
     pub fn textbook(self) -> Self {
         Pass { textbook: true, ..self }
+    }
+
+    /// The same pass with the operands of matrix products rounded to bfloat16, if `yes`.
+    pub fn bf16(self, yes: bool) -> Self {
+        Pass { bf16: yes, ..self }
     }
 
     /// The same pass over a part of its rows, from row number `row` on: what is dropped there is what is dropped there in

@@ -116,13 +116,19 @@ mod tests {
     use super::*;
     use crate::bench::{BenchConfig, Step};
     use crate::model::{Gpt, every_design};
+    use crate::train::config::Dtype;
     use crate::train::presets::Preset;
     use autograd::Tensor;
 
     #[test]
     fn the_formulas_of_arithmetic_and_parameters_are_what_the_tape_of_every_design_holds() {
         for model in every_design(16, 12, 31) {
-            let step = Step::new(&BenchConfig { name: String::new(), model: model.clone(), batch_size: 3 });
+            let step = Step::new(&BenchConfig {
+                name: String::new(),
+                model: model.clone(),
+                batch_size: 3,
+                dtype: Dtype::F32,
+            });
             let on_tape: u64 = step.flops_by_op().iter().map(|(_, flops)| flops).sum();
             assert_eq!(flops_per_token(&model) * 36.0, on_tape as f64, "{model:?}");
             assert_eq!(parameters(&model), Gpt::<Tensor<f32>>::init(&model, 1).numel(), "{model:?}");

@@ -6,6 +6,20 @@ use crate::model::ModelConfig;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
+/// What matrix products are computed from. Sums, weights, gradients and the optimiser are f32 either way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Dtype {
+    /// Numbers of 24 bits' precision
+    #[default]
+    #[value(alias = "float32")]
+    F32,
+    /// The same numbers rounded to 8 bits' precision: several times as fast on a processor with AMX, and on one
+    /// without AMX or AVX512-BF16 no faster
+    #[value(alias = "bfloat16")]
+    Bf16,
+}
+
 /// What is trained, on what, for how long and how fast.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrainConfig {
@@ -18,6 +32,9 @@ pub struct TrainConfig {
     pub tokenizer: Choice,
     /// The run whose weights it begins with, and whose shape and tokenizer it has; none is random weights.
     pub init_from: Option<PathBuf>,
+    /// What an update's matrix products are computed from; evaluations are always at f32.
+    #[serde(default)]
+    pub dtype: Dtype,
     /// The windows in a batch.
     pub batch_size: usize,
     /// The batches whose gradients are averaged for one update.
@@ -60,6 +77,7 @@ impl Default for TrainConfig {
             data: None,
             tokenizer: Choice::default(),
             init_from: None,
+            dtype: Dtype::F32,
             batch_size: 12,
             gradient_accumulation_steps: 40,
             max_iters: 600_000,

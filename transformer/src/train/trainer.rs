@@ -3,7 +3,7 @@
 //! All that an update depends on is the step's number, the tensors and the position in the stream of batches: a
 //! trainer that is restored from a checkpoint goes on bit for bit.
 
-use super::config::TrainConfig;
+use super::config::{Dtype, TrainConfig};
 use super::gradient::Gradient;
 use super::layers::{FirstGradient, LayersLine, Moved};
 use super::memory;
@@ -152,7 +152,7 @@ impl Trainer {
     fn training_pass(&self, index: usize) -> Pass {
         let mut masks = generator(self.config.seed, Purpose::Dropout);
         seek(&mut masks, Position { words: (index as u64) << 16 });
-        Pass::training(self.config.model.dropout, masks)
+        Pass::training(self.config.model.dropout, masks).bf16(self.config.dtype == Dtype::Bf16)
     }
 
     /// The loss on `eval_iters` batches of the validation part, the same ones every time, in nats per token.

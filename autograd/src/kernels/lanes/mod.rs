@@ -17,6 +17,9 @@ pub(crate) mod avx512;
 pub(crate) mod neon;
 pub(crate) mod portable;
 
+use super::MatMul;
+use super::bf16::{self, Unit};
+use super::part::Epilogue;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::LocalKey;
@@ -115,6 +118,18 @@ pub(crate) trait Simd: crate::Float + super::maths::Precision {
 
     /// Where this thread keeps its scratch memory.
     fn scratch_cell() -> &'static LocalKey<Cell<Vec<Self>>>;
+
+    /// C = A·B of numbers rounded to bfloat16, if the unit can do that for these numbers; or else nothing, and `false`.
+    fn matmul_by_unit(
+        _unit: Unit,
+        _plan: &MatMul,
+        _a: &[Self],
+        _b: &[Self],
+        _epilogue: Epilogue<Self>,
+        _c: &mut [Self],
+    ) -> bool {
+        false
+    }
 }
 
 thread_local! {
@@ -167,6 +182,16 @@ impl Simd for f32 {
 
     fn scratch_cell() -> &'static LocalKey<Cell<Vec<f32>>> {
         &SCRATCH_F32
+    }
+    fn matmul_by_unit(
+        unit: Unit,
+        plan: &MatMul,
+        a: &[f32],
+        b: &[f32],
+        epilogue: Epilogue<f32>,
+        c: &mut [f32],
+    ) -> bool {
+        bf16::matmul_by_unit(unit, plan, a, b, epilogue, c)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::design::DesignFlags;
 use crate::cli::{count, number, seed, size, truth};
 use crate::data::tokenizer::Choice;
-use crate::train::config::TrainConfig;
+use crate::train::config::{Dtype, TrainConfig};
 use crate::train::presets::Preset;
 use clap::Args;
 use std::path::PathBuf;
@@ -85,6 +85,9 @@ pub struct Flags {
     #[command(flatten, next_help_heading = "Design")]
     pub design: DesignFlags,
 
+    /// What matrix products are computed from; sums and weights are f32 either way, and so are evaluations
+    #[arg(long, value_enum, help_heading = "Training")]
+    pub dtype: Option<Dtype>,
     /// Windows in a batch
     #[arg(long, value_name = "N", value_parser = size, help_heading = "Training")]
     pub batch_size: Option<usize>,
@@ -148,6 +151,7 @@ impl Flags {
         config.model.design = self.design.apply_to(config.model.design);
         set(&mut config.tokenizer, &self.tokenizer);
         set(&mut config.seed, &self.seed);
+        set(&mut config.dtype, &self.dtype);
         set(&mut config.batch_size, &self.batch_size);
         set(&mut config.gradient_accumulation_steps, &self.gradient_accumulation_steps);
         // A preset's decay ends with its training, and so does that of a longer or shorter one.
