@@ -40,7 +40,7 @@ def machine(threads):
 
 
 def of_steps(arguments):
-    chosen = argparse.Namespace(rounds=None, seconds=None, peers=arguments.peers)
+    chosen = argparse.Namespace(rounds=None, seconds=None, peers=arguments.peers, dtype="f32")
     if arguments.quick:
         chosen.rounds, chosen.seconds = 1, 0.1
     rows = [steps.row(config, steps.measure(config, chosen, arguments.threads)) for config in arguments.configs]

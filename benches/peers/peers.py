@@ -49,19 +49,23 @@ def train(text, run, threads, updates):
     return ours(["train", "--preset", "char", *flags], threads)
 
 
-def our_step(config, threads, seconds):
+def our_step(config, threads, seconds, dtype="f32"):
     """One turn of ours: a row of `transformer bench --json`."""
-    arguments = ["bench", config, "--json", "--threads", str(threads), "--seconds", str(seconds)]
+    arguments = ["bench", config, "--json", "--dtype", dtype, "--threads", str(threads), "--seconds", str(seconds)]
     return json.loads(ours(arguments, threads))[0]
 
 
 class Step:
     """A peer's program, which waits for its turns."""
 
-    def __init__(self, name, sizes, threads):
+    def __init__(self, name, sizes, threads, dtype="f32"):
         if name in BUILT and not BUILT[name].exists():
             sys.exit(f"{BUILT[name]} is not there: cargo build --release in {HERE / name}")
         command = [*STEPS[name], *sizes, threads] + (["--compile"] if name == "compiled" else [])
+        if dtype == "bf16":
+            if "pytorch" not in str(STEPS[name][-1]):
+                sys.exit(f"{name} has no step at bf16 here: --peers torch,compiled")
+            command.append("--bf16")
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         self.command = [str(word) for word in command]
         self.program = subprocess.Popen(self.command, **pipes, **limits(threads))

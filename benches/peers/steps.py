@@ -1,6 +1,7 @@
 """Our training step and the peers' in turn: the ratios round by round, and their medians.
 
-A step is forward, loss, backward, clipping of the gradient's norm and AdamW, at f32, on random tokens. Every program is
+A step is forward, loss, backward, clipping of the gradient's norm and AdamW, on random tokens, at f32 or (--dtype bf16)
+with the operands of products rounded to bfloat16: ours, PyTorch's under autocast, and ours at f32 beside them. Every program is
 warm before the first round, and each takes its turn in every round, so that a busy moment of the machine hits them all.
 """
 import argparse
@@ -16,22 +17,27 @@ def flags(parser):
     parser.add_argument("--rounds", type=int, help="rounds for each configuration [default: 7 for the small, 3 for the large]")
     parser.add_argument("--seconds", type=float, help="length of a turn [default: 1 to 6, by configuration]")
     parser.add_argument("--peers", default="torch,compiled,jax,candle", help="which, of torch, compiled, jax, candle")
+    parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32", help="what products are computed from [default: f32]")
 
 
 def measure(config, arguments, threads):
     """The rounds of one configuration; {who: [what each turn found]}, ours first."""
     seconds, rounds = arguments.seconds or SECONDS[config], arguments.rounds or ROUNDS[config]
     sizes = CONFIGS[config]
-    others = [peers.Step(name, sizes, threads) for name in arguments.peers.split(",")]
+    dtype = arguments.dtype
+    others = [peers.Step(name, sizes, threads, dtype) for name in arguments.peers.split(",")]
     turns = {}
     for number in range(1, rounds + 1):
-        ours = peers.our_step(config, threads, seconds)
+        ours = peers.our_step(config, threads, seconds, dtype)
         turns.setdefault("ours", []).append(ours)
         line = f"{config} round {number}: ours {ours['median_ms']:.2f} ms"
         if threads > 1:
-            alone = peers.our_step(config, 1, seconds)
+            alone = peers.our_step(config, 1, seconds, dtype)
             turns.setdefault("ours on 1 thread", []).append(alone)
             line += f", on 1 thread {alone['median_ms']:.2f}"
+        if dtype != "f32":
+            turns.setdefault("ours at f32", []).append(peers.our_step(config, threads, seconds))
+            line += f", at f32 {turns['ours at f32'][-1]['median_ms']:.2f}"
         for other in others:
             theirs = other.turn(seconds)
             turns.setdefault(other.who, []).append(theirs)

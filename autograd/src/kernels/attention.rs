@@ -36,6 +36,8 @@ pub struct Attention {
     pub h_kv: usize,
     /// Numbers a head.
     pub d: usize,
+    /// The operands of all products are rounded to bfloat16 first.
+    pub bf16: bool,
 }
 
 impl Attention {
@@ -56,7 +58,7 @@ impl Attention {
     /// The number of batch items.
     #[track_caller]
     fn check(&self, qkv: usize, out: usize, statistics: usize) -> usize {
-        let Attention { n, h, h_kv, d } = *self;
+        let Attention { n, h, h_kv, d, .. } = *self;
         assert!(
             h_kv > 0 && h.is_multiple_of(h_kv),
             "attention: {h_kv} key heads do not divide {h} query heads"
@@ -65,6 +67,10 @@ impl Attention {
         let fits = qkv == b * n * self.row() && out == b * n * h * d && statistics == b * h * n;
         assert!(fits, "attention {self:?}: qkv holds {qkv} numbers, out {out}, the row sums {statistics}");
         b
+    }
+
+    fn product(&self, m: usize, k: usize, n: usize) -> MatMul {
+        MatMul::new(m, k, n).bf16(self.bf16)
     }
 
     /// A·Bᵀ for a block of rows of A, up to the diagonal; rows of C [`padded`]. The scores Q·Kᵀ, and on the way back Ȳ·Vᵀ.
@@ -77,7 +83,7 @@ impl Attention {
         c: &mut [T],
     ) {
         let triangle = Triangle::OfC { first: rows.start };
-        let plan = MatMul::new(rows.len(), self.d, rows.end).transpose_b(true).triangle(triangle);
+        let plan = self.product(rows.len(), self.d, rows.end).transpose_b(true).triangle(triangle);
         let plan = MatMul { lda, ldb, ldc: padded(rows.end), ..plan };
         T::matmul(&plan, &a[rows.start * lda..], b, c);
     }
@@ -101,7 +107,7 @@ impl Attention {
                     let p = &mut scores[..rows * block.ld];
                     self.lower_triangle(&qkv[q..], &qkv[k..], start..end, [row, row], p);
                     T::causal_softmax(block, p, &mut statistics[head * n + start..][..rows]);
-                    let plan = MatMul::new(rows, end, d).triangle(Triangle::OfA { first: start });
+                    let plan = self.product(rows, end, d).triangle(Triangle::OfA { first: start });
                     let plan = MatMul { lda: block.ld, ldb: row, ldc: h * d, ..plan };
                     T::matmul(&plan, p, &qkv[v..], &mut out[start * h * d + head * d..]);
                 }
@@ -146,12 +152,12 @@ impl Attention {
                     let q_rows = &qkv[start * row + q..];
                     let dout_rows = &dout[start * h * d + head * d..];
                     let triangle = Triangle::OfA { first: start };
-                    let plan = MatMul::new(rows, end, d).triangle(triangle);
+                    let plan = self.product(rows, end, d).triangle(triangle);
                     let plan = MatMul { lda: block.ld, ldb: row, ldc: row, ..plan };
                     T::matmul(&plan, ds, &qkv[k..], &mut dqkv[start * row + q..]); // Q̄ = S̄·K
                     // The last block meets all keys, so their first cotangent overwrites what was there.
                     let first = end == n && head % (h / self.h_kv) == 0;
-                    let plan = MatMul::new(end, rows, d).transpose_a(true).triangle(triangle);
+                    let plan = self.product(end, rows, d).transpose_a(true).triangle(triangle);
                     let plan = MatMul { lda: block.ld, ldc: row, ..plan.accumulate(!first) };
                     T::matmul(&MatMul { ldb: row, ..plan }, ds, q_rows, &mut dqkv[k..]); // K̄ += S̄ᵀ·Q
                     T::matmul(&MatMul { ldb: h * d, ..plan }, p, dout_rows, &mut dqkv[v..]); // V̄ += Pᵀ·Ȳ

@@ -8,16 +8,18 @@ use crate::{At, Cotangents, Float, Op, Saved, Tensor, Var};
 /// V̄ = Pᵀ·Ȳ    P̄ = Ȳ·Vᵀ    S̄ = P ⊙ (P̄ − a)/√e,  aᵢ = Σⱼ Ȳᵢⱼ·Yᵢⱼ    Q̄ = S̄·K    K̄ = S̄ᵀ·Q
 /// ```
 /// for every head, on Q, K and V side by side: `[b, n, (h + 2·h_kv)·e] → [b, n, h·e]`. P is never stored: the
-/// largest score of each row and its sum of powers are, from which P comes again on the way back. Vaswani et al. 2017; Dao et al. 2022.
+/// largest score of each row and its sum of powers are, from which P comes again on the way back. Inside
+/// [`Tape::with_bf16`](crate::Tape::with_bf16) the operands of all products are rounded. Vaswani et al. 2017; Dao et al. 2022.
 pub struct CausalAttention {
     n_head: usize,
     n_head_kv: usize,
+    bf16: bool,
 }
 
 impl CausalAttention {
     #[track_caller]
     fn sizes<T: Float>(&self, qkv: &Tensor<T>) -> (usize, Attention) {
-        let &CausalAttention { n_head: h, n_head_kv: h_kv } = self;
+        let &CausalAttention { n_head: h, n_head_kv: h_kv, bf16 } = self;
         let [b, n, width] = qkv.shape()[..] else {
             panic!("causal_attention: {} is not [b, n, (h + 2·h_kv)·e]", qkv.shape())
         };
@@ -30,13 +32,13 @@ impl CausalAttention {
             "causal_attention: {}: {width} numbers do not hold {h} queries, {h_kv} keys and {h_kv} values of one width",
             qkv.shape()
         );
-        (b, Attention { n, h, h_kv, d: width / (h + 2 * h_kv) })
+        (b, Attention { n, h, h_kv, d: width / (h + 2 * h_kv), bf16 })
     }
 }
 
 impl<T: Float> Op<T> for CausalAttention {
     fn name(&self) -> &'static str {
-        "causal_attention"
+        if self.bf16 { "causal_attention_bf16" } else { "causal_attention" }
     }
     fn details(&self) -> String {
         match self.n_head == self.n_head_kv {
@@ -76,7 +78,8 @@ impl<'t, T: Float> Var<'t, T> {
     /// If the shape is not that, or h_kv does not divide h.
     #[track_caller]
     pub fn causal_attention(self, n_head: usize, n_head_kv: usize) -> Self {
-        self.tape().apply(CausalAttention { n_head, n_head_kv }, &[self])
+        let bf16 = self.tape().is_bf16();
+        self.tape().apply(CausalAttention { n_head, n_head_kv, bf16 }, &[self])
     }
 
     /// [`causal_attention`](Var::causal_attention) as the textbook writes it, op by op.

@@ -1,4 +1,4 @@
-"""One training step in PyTorch, eager or (with --compile as the last argument) compiled. See ../turns.py."""
+"""One training step in PyTorch: eager or, with --compile, compiled; with --bf16 under autocast. See ../turns.py."""
 import pathlib
 import sys
 import torch
@@ -8,9 +8,8 @@ from gpt import Gpt
 sys.path.append(str(pathlib.Path(__file__).parents[1]))
 from turns import sizes, take_turns
 
-compiled = sys.argv[-1] == "--compile"
-if compiled:
-    sys.argv.pop()
+compiled, bf16 = (flag in sys.argv for flag in ("--compile", "--bf16"))
+sys.argv = [word for word in sys.argv if not word.startswith("--")]
 *model_sizes, batch, threads = sizes()
 layers, heads, width, context, vocabulary = model_sizes
 torch.set_num_threads(threads)
@@ -26,7 +25,8 @@ def step():
     global done
     text = texts[done % 16]
     done += 1
-    loss = loss_of(text[:, :-1].contiguous(), text[:, 1:].contiguous())
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        loss = loss_of(text[:, :-1].contiguous(), text[:, 1:].contiguous())
     adamw.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -34,4 +34,5 @@ def step():
     return loss.item()
 
 
-take_turns(f"PyTorch {torch.__version__.split('+')[0]} {'compiled' if compiled else 'eager'}", step)
+kind = ("compiled" if compiled else "eager") + (" bf16" if bf16 else "")
+take_turns(f"PyTorch {torch.__version__.split('+')[0]} {kind}", step)

@@ -79,10 +79,18 @@ impl Registers {
         // writes as many of C: the caller's promise.
         unsafe {
             asm!(
+                "test {start}, {start}",
+                "jz 3f",
                 "tileloadd tmm0, [{start} + {start_row}]",
                 "tileloadd tmm1, [{start} + {start_row} + 64]",
                 "tileloadd tmm2, [{start_below} + {start_row}]",
                 "tileloadd tmm3, [{start_below} + {start_row} + 64]",
+                "jmp 2f",
+                "3:",
+                "tilezero tmm0",
+                "tilezero tmm1",
+                "tilezero tmm2",
+                "tilezero tmm3",
                 "2:",
                 "tileloadd tmm4, [{a} + {row}]",
                 "tileloadd tmm6, [{b} + {row}]",

@@ -17,7 +17,7 @@ pub(super) unsafe fn multiply(block: &Block) {
         // SAFETY: rows below SIDE of both, two registers wide; pairs of `steps` steps: the caller's promise.
         unsafe {
             let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
-            for i in 0..ROWS {
+            for i in (0..ROWS).filter(|_| !block.start.is_null()) {
                 let start = block.start.add((first + i) * block.start_row);
                 sums[i] = [_mm512_loadu_ps(start), _mm512_loadu_ps(start.add(16))];
             }

@@ -27,7 +27,7 @@ pub(super) const PAIRS_OF_STEP: usize = 2 * PAIRS_OF_TILE;
 ///
 /// # Safety
 /// Whoever multiplies must make sure that there are `steps` > 0 steps at `a` and `b`, and 32 rows of 32 numbers at `start`,
-/// `start_row` apart, and at `c`, `c_row` apart; those of C this caller's alone.
+/// `start_row` apart, unless it is null (then they are 0), and at `c`, `c_row` apart; those of C this caller's alone.
 pub(super) struct Block {
     pub steps: usize,
     pub a: *const u32,
@@ -67,9 +67,12 @@ impl Source<'_> {
                 let start = items.end.min(items.start + 16 * t);
                 let items = start..items.end.min(start + 16);
                 let depth = first..depth.end.min(first + DEPTH);
-                let rows = match self.along {
-                    true => self.along(items, depth),
-                    false => self.across(items, depth),
+                let whole = items.len() == 16 && depth.len() == DEPTH;
+                let rows = match (self.along, whole) {
+                    (true, true) => self.along(items.start, depth.start),
+                    (true, false) => self.along_edge(items, depth),
+                    (false, true) => self.across(items.start, depth.start),
+                    (false, false) => self.across_edge(items, depth),
                 };
                 let rows = if self.along == (order == Order::Items) { rows } else { transpose(rows) };
                 for (to, row) in tile.as_chunks_mut::<16>().0.iter_mut().zip(rows) {
@@ -80,10 +83,41 @@ impl Source<'_> {
         }
     }
 
-    /// Up to 16 items of up to 32 numbers: `[item][pair]`.
+    /// 16 items of 32 numbers: `[item][pair]`.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    fn along(&self, items: Range<usize>, depth: Range<usize>) -> [__m512i; 16] {
+    fn along(&self, item: usize, depth: usize) -> [__m512i; 16] {
+        let x = &self.x[item * self.ld + depth..][..15 * self.ld + DEPTH];
+        let mut rows = [_mm512_setzero_si512(); 16];
+        for i in 0..16 {
+            // SAFETY: 32 numbers, of which the last row's are the last in `x`.
+            rows[i] = unsafe {
+                let row = x.as_ptr().add(i * self.ld);
+                rounded(_mm512_loadu_ps(row), _mm512_loadu_ps(row.add(16)))
+            };
+        }
+        rows
+    }
+
+    /// 32 depths of 16 numbers: `[pair][item]`.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    fn across(&self, item: usize, depth: usize) -> [__m512i; 16] {
+        let x = &self.x[depth * self.ld + item..][..(DEPTH - 1) * self.ld + 16];
+        let mut rows = [_mm512_setzero_si512(); 16];
+        for p in 0..16 {
+            // SAFETY: 16 numbers, of which the last row's are the last in `x`.
+            rows[p] = unsafe {
+                let row = x.as_ptr().add(2 * p * self.ld);
+                interleaved(rounded(_mm512_loadu_ps(row), _mm512_loadu_ps(row.add(self.ld))))
+            };
+        }
+        rows
+    }
+
+    /// [`along`](Self::along) for fewer items or numbers.
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    fn along_edge(&self, items: Range<usize>, depth: Range<usize>) -> [__m512i; 16] {
         let mut rows = [_mm512_setzero_si512(); 16];
         for (i, item) in items.enumerate() {
             let numbers = &self.x[item * self.ld + depth.start..][..depth.len()];
@@ -93,12 +127,10 @@ impl Source<'_> {
         rows
     }
 
-    /// Up to 32 depths of up to 16 numbers: `[pair][item]`.
-    #[inline]
+    /// [`across`](Self::across) for fewer depths or items.
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    fn across(&self, items: Range<usize>, depth: Range<usize>) -> [__m512i; 16] {
-        let evens_then_odds = |p: usize| depth.start + p;
-        let numbers = |p: usize| match evens_then_odds(p) {
+    fn across_edge(&self, items: Range<usize>, depth: Range<usize>) -> [__m512i; 16] {
+        let numbers = |p: usize| match depth.start + p {
             p if p < depth.end => load(&self.x[p * self.ld + items.start..][..items.len()]),
             _ => _mm512_setzero_ps(),
         };

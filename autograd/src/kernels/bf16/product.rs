@@ -1,9 +1,9 @@
 //! The loops of a product by a unit, over some rows and columns of C.
 //!
 //! ```text
-//! for each block of depth     kc ≤ 512
-//!   for each block of columns nc ≤ 512      pack B: 512 KiB, stays in the L2 cache
-//!     for each 32 rows                      pack A: 32 KiB, stays in the L1 cache
+//! for each block of depth     kc ≤ 384
+//!   for each block of columns nc ≤ 768      pack B: up to 576 KiB, stays in the L2 cache
+//!     for each 32 rows                      pack A: up to 24 KiB, stays in the L1 cache
 //!       for each 32 columns                 a block of C
 //! ```
 
@@ -18,9 +18,9 @@ use super::{Unit, amx, avx512};
 use std::ops::Range;
 
 /// The largest depth of a block.
-const KC: usize = 512;
+const KC: usize = 384;
 /// The largest width of a block of B.
-const NC: usize = 512;
+const NC: usize = 768;
 
 /// C = A·B of rounded operands, on all threads. The plan has been checked, and there is something to multiply.
 pub(super) fn matmul(
@@ -69,9 +69,10 @@ impl Part<'_> {
         let MatMul { k, lda, ldb, transpose_a, transpose_b, .. } = *self.plan;
         let a = Source { x: self.a, ld: lda, along: !transpose_a };
         let b = Source { x: self.b, ld: ldb, along: transpose_b };
-        let kc = k.div_ceil(k.div_ceil(KC)).next_multiple_of(DEPTH);
+        let kc = evenly(k, KC, DEPTH);
+        let nc = evenly(self.columns.len(), NC, SIDE);
         let panel = kc / DEPTH * PAIRS_OF_STEP;
-        let panels = self.columns.len().min(NC).div_ceil(SIDE);
+        let panels = nc / SIDE;
         let mut scratch = Scratch::<f32>::new((1 + panels) * panel);
         let numbers = scratch.numbers();
         // SAFETY: the same memory; of both types every 32 bits are a value.
@@ -79,7 +80,7 @@ impl Part<'_> {
             unsafe { std::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast::<u32>(), numbers.len()) };
         let (panel_a, panels_b) = pairs.split_at_mut(panel);
         for depth in in_steps(0..k, kc) {
-            for columns in in_steps(self.columns.clone(), NC) {
+            for columns in in_steps(self.columns.clone(), nc) {
                 for (columns, panel) in in_steps(columns.clone(), SIDE).zip(panels_b.chunks_exact_mut(panel))
                 {
                     b.pack(columns, depth.clone(), Order::Pairs, panel);
@@ -126,7 +127,7 @@ impl Part<'_> {
             let (start, start_row) = match (accumulate, bias) {
                 (true, _) => (c.cast_const(), ldc),
                 (false, Some(bias)) => (bias.as_ptr(), 0),
-                (false, None) => (ZEROS.as_ptr(), 0),
+                (false, None) => (std::ptr::null(), 0),
             };
             return multiply(&Block { steps, a, b, start, start_row, c, c_row: ldc });
         }
@@ -165,7 +166,10 @@ impl Part<'_> {
     }
 }
 
-static ZEROS: [f32; SIDE] = [0.0; SIDE];
+/// The step that cuts `length` into pieces of nearly the same size, at most `most`, of whole units.
+fn evenly(length: usize, most: usize, unit: usize) -> usize {
+    length.div_ceil(length.div_ceil(most)).next_multiple_of(unit)
+}
 
 /// A range in pieces of `step`; the last may be shorter.
 fn in_steps(range: Range<usize>, step: usize) -> impl Iterator<Item = Range<usize>> {
