@@ -10,7 +10,7 @@ use autograd::{Float, Tensor, Var};
 use proptest::prelude::*;
 
 #[derive(Clone, Copy, Debug)]
-struct Attention {
+pub struct Attention {
     n_head: usize,
     n_head_kv: usize,
 }
@@ -23,7 +23,7 @@ impl Function for Attention {
 
 /// The composition of primitives.
 #[derive(Clone, Copy, Debug)]
-struct Composed(Attention);
+pub struct Composed(pub Attention);
 
 impl Function for Composed {
     fn call<'t, T: Float>(&self, x: &[Var<'t, T>]) -> Var<'t, T> {
@@ -57,7 +57,7 @@ impl Textbook for Attention {
 }
 
 /// Heads, some of which share keys and values, on `[b, n, width]`.
-fn heads(
+pub fn heads(
     n: std::ops::Range<usize>,
     largest_e: usize,
 ) -> impl Strategy<Value = (Attention, Vec<Tensor<f64>>)> {

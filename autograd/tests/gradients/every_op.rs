@@ -3,8 +3,8 @@
 
 use crate::prove::ops_checked_by;
 use crate::{
-    arithmetic, attention, dropout, gather, layout, linear, loss, matmul, norm, pointwise, reduce, rope,
-    select, softmax,
+    arithmetic, attention, bf16, dropout, gather, layout, linear, loss, matmul, norm, pointwise, reduce,
+    rope, select, softmax,
 };
 use std::collections::BTreeSet;
 use std::fs;
@@ -31,6 +31,12 @@ const PROVEN: &[(Property, &[&str])] = &[
         matmul::a_product_has_the_right_gradient_transposed_or_not_however_its_batches_broadcast,
         &["matmul", "matmul_ta", "matmul_tb", "matmul_ta_tb"],
     ),
+    (
+        bf16::a_product_in_bf16_and_its_gradient_are_products_of_rounded_operands,
+        &["matmul_bf16", "matmul_ta_bf16", "matmul_tb_bf16", "matmul_ta_tb_bf16", "linear_bf16"],
+    ),
+    (bf16::a_linear_layer_with_gelu_in_bf16_is_the_composition, &["linear_gelu_bf16"]),
+    (bf16::causal_attention_in_bf16_is_near_the_composition, &["causal_attention_bf16"]),
     (reduce::reductions_over_any_axes_have_the_right_gradient, &["sum", "mean", "max", "var", "logsumexp"]),
     (softmax::softmax_and_log_softmax_along_any_axis_have_the_right_gradient, &["softmax", "log_softmax"]),
     (

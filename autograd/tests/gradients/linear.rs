@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 /// Inputs: x, the weight, and the bias if there is one.
 #[derive(Clone, Copy, Debug)]
-struct Linear;
+pub struct Linear;
 
 impl Function for Linear {
     fn call<'t, T: Float>(&self, x: &[Var<'t, T>]) -> Var<'t, T> {
@@ -26,7 +26,7 @@ impl Function for Composed {
     }
 }
 
-fn layers(size: impl Strategy<Value = usize> + Clone) -> impl Strategy<Value = Vec<Tensor<f64>>> {
+pub fn layers(size: impl Strategy<Value = usize> + Clone) -> impl Strategy<Value = Vec<Tensor<f64>>> {
     let rows = prop::collection::vec(size.clone(), 1..=2);
     (rows, size.clone(), size, any::<bool>()).prop_flat_map(|(rows, d_in, d_out, bias)| {
         let x = tensor_of(&rows.iter().copied().chain([d_in]).collect::<Vec<_>>(), ordinary());
@@ -63,7 +63,7 @@ fn a_linear_layer_has_the_right_second_derivatives() {
 
 /// Inputs: x, the weight and the bias.
 #[derive(Clone, Copy, Debug)]
-struct LinearGelu;
+pub struct LinearGelu;
 
 impl Function for LinearGelu {
     fn call<'t, T: Float>(&self, x: &[Var<'t, T>]) -> Var<'t, T> {
@@ -72,7 +72,7 @@ impl Function for LinearGelu {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct LinearThenGelu;
+pub struct LinearThenGelu;
 
 impl Function for LinearThenGelu {
     fn call<'t, T: Float>(&self, x: &[Var<'t, T>]) -> Var<'t, T> {
@@ -80,7 +80,7 @@ impl Function for LinearThenGelu {
     }
 }
 
-fn with_bias(size: impl Strategy<Value = usize> + Clone) -> impl Strategy<Value = Vec<Tensor<f64>>> {
+pub fn with_bias(size: impl Strategy<Value = usize> + Clone) -> impl Strategy<Value = Vec<Tensor<f64>>> {
     layers(size).prop_map(|mut x| {
         if x.len() == 2 {
             x.push(Tensor::zeros([x[1].shape()[1]]));

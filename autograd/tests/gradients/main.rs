@@ -6,6 +6,7 @@
 //! the value        the formula, written once more with loops and indices          the_value_is
 //! the precision    f32 computes what f64 does, but for rounding                   f32_agrees_with_f64
 //! the curvature    Hessian-vector products: symmetric, and equal to differences   second_order_agrees
+//! bfloat16         the rule at full precision, of rounded operands                 bf16
 //! ```
 //!
 //! Inputs are drawn at random from a fixed seed: shapes of every rank with axes of size 0 and 1, broadcasting,
@@ -14,6 +15,7 @@
 
 mod arithmetic;
 mod attention;
+mod bf16;
 mod draw;
 mod dropout;
 mod every_op;

@@ -11,12 +11,12 @@ use autograd::{Float, Tensor, Var};
 use proptest::prelude::*;
 
 #[derive(Clone, Copy, Debug)]
-struct Product {
+pub struct Product {
     transpose_a: bool,
     transpose_b: bool,
 }
 
-const PRODUCTS: [Product; 4] = [
+pub const PRODUCTS: [Product; 4] = [
     Product { transpose_a: false, transpose_b: false },
     Product { transpose_a: true, transpose_b: false },
     Product { transpose_a: false, transpose_b: true },
@@ -30,7 +30,7 @@ impl Function for Product {
             Product { transpose_a: true, transpose_b: false } => x[0].matmul_ta(x[1]),
             Product { transpose_a: false, transpose_b: true } => x[0].matmul_tb(x[1]),
             Product { transpose_a, transpose_b } => {
-                x[0].tape().apply(MatMul { transpose_a, transpose_b, bf16: false }, x)
+                x[0].tape().apply(MatMul { transpose_a, transpose_b, bf16: x[0].tape().is_bf16() }, x)
             }
         }
     }
@@ -67,7 +67,7 @@ impl Textbook for Product {
     }
 }
 
-fn operands(
+pub fn operands(
     f: Product,
     size: impl Strategy<Value = usize> + Clone,
     numbers: impl Strategy<Value = f64> + Clone,

@@ -134,7 +134,7 @@ fn of_input<T: Float>(gradients: &Gradients<T>, x: Var<T>) -> Tensor<T> {
 }
 
 /// The weights cos(i) of the entries of y.
-fn weighting<T: Float>(y: &Shape) -> Tensor<T> {
+pub fn weighting<T: Float>(y: &Shape) -> Tensor<T> {
     Tensor::from_fn(y, |i| T::from_f64((i as f64).cos()))
 }
 
@@ -186,6 +186,11 @@ pub fn ops_checked_by(property: fn()) -> BTreeSet<&'static str> {
     property();
     CASES_AT_MOST.set(u32::MAX);
     SEEN.take()
+}
+
+/// [`value_and_gradients`] of a function whose ops count as checked: by the caller.
+pub fn checked_value_and_gradients<T: Float>(f: &impl Function, x: &[Tensor<T>]) -> Vec<Tensor<T>> {
+    value_and_gradients(&Recorded(f), x)
 }
 
 /// The same function, noting the ops that it puts on the tape.
