@@ -83,6 +83,35 @@ fn one_two_and_four_threads_write_the_same_losses_and_the_same_weights() {
 }
 
 /// Waits until the run has written a line of at least this step.
+#[test]
+fn at_bf16_a_run_learns_as_well_in_bits_that_neither_threads_nor_a_pause_change_and_is_evaluated_at_f32() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let bf16 = "--dtype=bf16";
+    let at_f32 = run_in(&directory, "f32", &[]);
+    let one = run_in(&directory, "one", &[bf16, "--threads=1"]);
+    let loss = |run: &(Vec<String>, Vec<u8>)| {
+        let last: serde_json::Value = serde_json::from_str(&run.0[12]).expect("the line of step 60");
+        last["val_loss"].as_f64().expect("the last step's validation loss")
+    };
+    assert!(one.1 != at_f32.1, "at bf16 the weights are not those of f32");
+    assert!((loss(&one) - loss(&at_f32)).abs() < 0.05, "{} at bf16, {} at f32", loss(&one), loss(&at_f32));
+    assert!(
+        run_in(&directory, "two", &[bf16, "--threads=2"]) == one,
+        "two threads trained otherwise than one"
+    );
+
+    run_in(&directory, "paused", &[bf16, "--max_iters=20", "--lr_decay_iters=60"]);
+    let paused = directory.path().join("paused");
+    succeed(program().args(["train", "--resume", "--max_iters=60", "--out_dir"]).arg(&paused));
+    assert!(
+        trace(&paused).1 == one.1,
+        "the run that went on, with no flag that says bf16, trained otherwise"
+    );
+
+    let told = succeed(program().args(["eval", "--from"]).arg(&paused));
+    assert!(told.contains(&format!("{:.4}", loss(&one))), "eval computes at f32, as the run did: {told}");
+}
+
 fn wait_for_step(child: &mut Child, run: &Path, step: usize) {
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(60) {

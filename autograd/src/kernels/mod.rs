@@ -10,6 +10,7 @@ pub mod blocked;
 pub mod causal_softmax;
 pub mod cross_entropy;
 mod dot;
+pub mod dropout;
 pub(crate) mod lanes;
 pub(crate) mod maths;
 pub(crate) mod matmul;

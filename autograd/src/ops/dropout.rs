@@ -1,8 +1,7 @@
 //! Dropout with a seed.
 
+use crate::kernels::dropout::dropout;
 use crate::{At, Cotangents, Float, Op, Saved, Tensor, Var};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
 /// ```text
 /// y = x·m/(1 − p),  m = 0 with probability p, else 1          x̄ = ȳ·m/(1 − p)
@@ -24,18 +23,10 @@ impl<T: Float> Op<T> for Dropout {
         format!("p = {}, seed {}{after}", self.p, self.seed)
     }
     fn forward(&self, x: &[&Tensor<T>], saved: &mut Saved<T>) -> Tensor<T> {
-        let mut generator = ChaCha8Rng::seed_from_u64(self.seed);
-        generator.set_word_pos(self.before as u128);
-        let dropped = (self.p * (1u64 << 32) as f64) as u64; // of 2³² equally likely draws
-        let kept = T::from_f64(if self.p < 1.0 { 1.0 / (1.0 - self.p) } else { 0.0 });
-        let mask = Tensor::build(x[0].shape(), |mask| {
-            for mask in mask {
-                *mask = if u64::from(generator.next_u32()) < dropped { T::ZERO } else { kept };
-            }
-        });
-        let y = x[0].zip(&mask, |x, mask| x * mask);
-        saved.push(mask);
-        y
+        let (x, shape) = (x[0].data(), x[0].shape());
+        Tensor::build(shape, |y| {
+            saved.push(Tensor::build(shape, |mask| dropout(self.p, self.seed, self.before, x, y, mask)));
+        })
     }
     fn vjp(&self, at: &At<T>, dx: &mut Cotangents<T>) {
         dx.add(0, || at.dy.zip(&at.saved[0], |dy, mask| dy * mask));

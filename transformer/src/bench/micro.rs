@@ -7,6 +7,7 @@
 mod microgpt;
 
 use super::{Measured, overhead};
+use crate::train::config::Dtype;
 use autograd::kernels::{peak::multiply_add_peak, threads};
 use autograd::{Tape, Tensor};
 use microgpt::{Moments, PARAMETERS, STEPS, adam, loss_and_gradients, tokens};
@@ -42,6 +43,7 @@ pub fn measure(seconds: f64) -> Measured {
         min_ms: times[0],
         tokens_per_second: tokens as f64 / median * 1e3,
         gflops,
+        dtype: Dtype::F32,
         peak_gflops: peak / 1e9,
         peak_share: gflops / (peak / 1e9),
         peak_rss_mib: super::peak_rss_mib(),

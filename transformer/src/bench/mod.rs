@@ -4,7 +4,7 @@
 //! floor = floating-point operations of the step / peak rate of multiply-adds, measured in the same run
 //! ```
 //!
-//! A step is forward, loss, backward, clipping and AdamW on a batch of random tokens, at f32. Its operations are
+//! A step is forward, loss, backward, clipping and AdamW on a batch of random tokens. Its operations are
 //! those of the matrix products and of the causal half of attention, three times the forward ones: what rules
 //! compute again, and all that is not a product, counts as overhead.
 
@@ -19,7 +19,8 @@ pub use step::{Step, StepTimes};
 use crate::model::ModelConfig;
 use crate::train::config::Dtype;
 use crate::train::presets::Preset;
-use autograd::kernels::{peak::multiply_add_peak, threads};
+use autograd::kernels::peak::{bf16_peak, multiply_add_peak};
+use autograd::kernels::threads;
 use autograd::{Float, OpTime};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
@@ -71,7 +72,10 @@ pub struct Measured {
     pub tokens_per_second: f64,
     /// Floating-point operations of a step over the median, in 10⁹ a second.
     pub gflops: f64,
-    /// The rate of multiply-adds that the same threads reached in the same run, in 10⁹ operations a second.
+    /// What matrix products are computed from.
+    #[serde(default)]
+    pub dtype: Dtype,
+    /// The rate of multiply-adds of such numbers that the same threads reached in the same run, in 10⁹ operations a second.
     pub peak_gflops: f64,
     /// `gflops / peak_gflops`
     pub peak_share: f64,
@@ -121,16 +125,20 @@ pub fn measure(config: &BenchConfig, seconds: f64) -> Measured {
     for _ in 0..3 {
         step.run(); // fills the pool and the caches
     }
-    let mut peak = multiply_add_peak(5);
+    let peak_of = |runs| match config.dtype {
+        Dtype::F32 => multiply_add_peak(runs),
+        Dtype::Bf16 => bf16_peak(runs),
+    };
+    let mut peak = peak_of(5);
     let mut times = Vec::new();
     let start = Instant::now();
     while times.len() < 5 || start.elapsed().as_secs_f64() < seconds {
         times.push(step.run().total);
         if times.len() % 50 == 0 {
-            peak = peak.max(multiply_add_peak(1));
+            peak = peak.max(peak_of(1));
         }
     }
-    let peak_gflops = peak.max(multiply_add_peak(5)) / 1e9;
+    let peak_gflops = peak.max(peak_of(5)) / 1e9;
     let mut parts: Vec<Part> = Vec::new();
     let (mut profiles, start) = (0, Instant::now());
     while profiles < 3 || start.elapsed().as_secs_f64() < seconds / 4.0 {
@@ -155,6 +163,7 @@ pub fn measure(config: &BenchConfig, seconds: f64) -> Measured {
         min_ms: milliseconds(times[0]),
         tokens_per_second: config.tokens() as f64 / median * 1e3,
         gflops,
+        dtype: config.dtype,
         peak_gflops,
         peak_share: gflops / peak_gflops,
         peak_rss_mib: peak_rss_mib(),

@@ -15,11 +15,13 @@ Examples:
   transformer bench                      micro, tiny and char, on all physical cores
   transformer bench baby --threads 1
   transformer bench gpt2 --json          takes 2 GiB of memory
+  transformer bench char --dtype bf16    products of numbers rounded to bfloat16: by AMX, if there is one
   transformer bench char --batch_size 1 --block_size 256,1024,4096
                                          how memory and time grow with the context
 
-A step is forward, loss, backward, clipping and AdamW on random tokens, at f32. Its floating-point operations are those
-of the products alone, of attention only the causal half; their peak rate is measured in the same run.";
+A step is forward, loss, backward, clipping and AdamW on random tokens. Its floating-point operations are those of the
+products alone, of attention only the causal half; the peak rate of such products, with their operands at hand, is
+measured in the same run.";
 
 /// What can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -69,7 +71,7 @@ pub struct Flags {
 /// If a size is given for `micro`, or such a process cannot be started, or fails.
 pub fn run(flags: &Flags) -> Result<()> {
     let configs = match &flags.configs[..] {
-        [] if flags.block_size.is_empty() && flags.batch_size.is_none() => {
+        [] if flags.block_size.is_empty() && flags.batch_size.is_none() && flags.dtype == Dtype::F32 => {
             &[Config::Micro, Config::Tiny, Config::Char]
         }
         [] => &[Config::Tiny, Config::Char][..],
@@ -104,6 +106,9 @@ fn alone(config: Config, context: Option<usize>, flags: &Flags) -> Result<Measur
             return Err(Error::new("micro has the sizes that its page gives it")
                 .at("--block_size, --batch_size")
                 .way_out("take another configuration: tiny, char, baby or gpt2"));
+        }
+        Config::Micro if flags.dtype != Dtype::F32 => {
+            return Err(Error::new("micro is measured at f32").at("--dtype").way_out("leave the flag out"));
         }
         Config::Micro => return Ok(micro::measure(flags.seconds)),
         Config::Tiny => Preset::Tiny,
@@ -146,10 +151,11 @@ fn in_a_process(config: Config, context: Option<usize>, flags: &Flags) -> Result
 fn show(found: &Measured) {
     let Measured { config, block_size, batch_size, threads, median_ms, min_ms, gflops, peak_gflops, .. } =
         found;
+    let dtype = found.dtype.aside();
     let memory = found.peak_rss_mib.map_or(String::new(), |mib| format!(", peak memory {mib:.0} MiB"));
     let (s, decimals) = (if *threads == 1 { "" } else { "s" }, if *median_ms < 10.0 { 3 } else { 1 });
     println!(
-        "{config} (context {block_size}, batch {batch_size}), {threads} thread{s}: {median_ms:.decimals$} ms a step (fastest {min_ms:.decimals$}), {} tokens/s, \
+        "{config} (context {block_size}, batch {batch_size}{dtype}), {threads} thread{s}: {median_ms:.decimals$} ms a step (fastest {min_ms:.decimals$}), {} tokens/s, \
          {gflops:.1} of {peak_gflops:.1} GFLOP/s = {:.1} %{memory}; {} steps",
         thousands(found.tokens_per_second),
         100.0 * found.peak_share,
@@ -159,7 +165,7 @@ fn show(found: &Measured) {
         let share =
             part.peak_share.map_or(String::new(), |share| format!("   {:>3.0} % of peak", 100.0 * share));
         println!(
-            "  {:<18} {:>3} ×   forward {:>8.3} ms   backward {:>8.3} ms   {:>4.1} %{share}",
+            "  {:<22} {:>2} ×   forward {:>8.3} ms   backward {:>8.3} ms   {:>4.1} %{share}",
             part.op,
             part.calls,
             part.forward_ms,

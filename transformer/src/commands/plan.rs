@@ -6,6 +6,7 @@ use crate::data::large::Keep;
 use crate::error::{Error, Result};
 use crate::plan::calibrate::{Plan, plan};
 use crate::plan::{LATER, Range};
+use crate::train::config::{Dtype, TrainConfig};
 use clap::Args;
 use std::time::Duration;
 
@@ -48,26 +49,30 @@ pub fn run(flags: &Flags) -> Result<()> {
         println!("{json}");
     } else {
         let s = if threads == 1 { "" } else { "s" };
-        println!("{} updates on {threads} thread{s} of this machine:", thousands(config.max_iters as f64));
-        show(&found, config.batch_size);
+        let (updates, dtype) = (thousands(config.max_iters as f64), config.dtype.aside());
+        println!("{updates} updates on {threads} thread{s} of this machine{dtype}:");
+        show(&found, &config);
     }
     Ok(())
 }
 
-fn show(found: &Plan, batch_size: usize) {
+fn show(found: &Plan, config: &TrainConfig) {
     let rate = found.flops_per_update / found.update.likely;
     println!("  parameters   {}", thousands(found.parameters as f64));
     println!(
-        "  arithmetic   {} an update, at {} of {} GFLOP/s: {:.0} % of the peak rate",
+        "  arithmetic   {} an update, at {} of {} GFLOP/s: {:.0} % of the peak rate{}",
         amount(found.flops_per_update),
         gigas(rate),
         gigas(found.peak),
-        100.0 * rate / found.peak
+        100.0 * rate / found.peak,
+        if config.dtype == Dtype::F32 { "" } else { " at f32" }
     );
-    let how = match (found.timed, found.rows == batch_size) {
+    let how = match (found.timed, found.rows == config.batch_size) {
         (0, _) => "not run, for one row alone would take too long: by the peak rate".to_owned(),
         (timed, true) => format!("{} were timed", thousands(timed as f64)),
-        (timed, false) => format!("{timed} were timed with {} rows of {batch_size}, and scaled", found.rows),
+        (timed, false) => {
+            format!("{timed} were timed with {} rows of {}, and scaled", found.rows, config.batch_size)
+        }
     };
     println!("  an update    {}; {how}", milliseconds(found.update));
     println!("  memory       {}", found.peak_rss_mib.map_or("not told here".to_owned(), memory));

@@ -2,7 +2,8 @@
 //!
 //! A batch that would take too long is cut down to fewer rows, and its time and activations are scaled: both are
 //! proportional to the rows. A single row that would take too long is not run: then the time is the arithmetic over
-//! the peak rate of multiply-adds, of which training reaches between a third and nine tenths.
+//! the peak rate of multiply-adds, of which training reaches between a third and nine tenths: at f32, so that a run at
+//! bf16 may well be faster than this range.
 
 use super::{Range, SAMPLES, Work, flops_per_token, memory_of_samples, parameters};
 use crate::bench::{peak_rss_mib, reset_peak_rss};
@@ -31,7 +32,7 @@ pub struct Plan {
     pub parameters: usize,
     /// Floating-point operations of an update.
     pub flops_per_update: f64,
-    /// The measured rate of multiply-adds, in operations a second.
+    /// The measured rate of multiply-adds at f32, in operations a second.
     pub peak: f64,
     /// Seconds of one update.
     pub update: Range,

@@ -3,6 +3,7 @@
 use crate::data::tokenizer::Choice;
 use crate::error::{Error, Result};
 use crate::model::ModelConfig;
+use autograd::kernels::bf16::Unit;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -18,6 +19,17 @@ pub enum Dtype {
     /// without AMX or AVX512-BF16 no faster
     #[value(alias = "bfloat16")]
     Bf16,
+}
+
+impl Dtype {
+    /// `", bf16 by AMX"`: how this processor multiplies such numbers; nothing about f32, which goes without saying.
+    pub fn aside(self) -> String {
+        match (self, Unit::current()) {
+            (Dtype::F32, _) => String::new(),
+            (Dtype::Bf16, Unit::F32) => ", bf16 (here no faster than f32)".to_owned(),
+            (Dtype::Bf16, unit) => format!(", bf16 by {unit}"),
+        }
+    }
 }
 
 /// What is trained, on what, for how long and how fast.

@@ -39,6 +39,20 @@ fn bench_prints_an_array_with_the_fields_that_scripts_rely_on() {
 }
 
 #[test]
+fn bench_at_bf16_says_so_and_measures_the_ops_that_round() {
+    let rows = bench(&["tiny", "--dtype=bf16"]);
+    assert_eq!(rows[0]["dtype"], "bf16");
+    let parts = rows[0]["parts"].as_array().expect("the parts of a step");
+    for op in ["linear_bf16", "linear_gelu_bf16", "causal_attention_bf16"] {
+        let part = parts.iter().find(|part| part["op"] == op);
+        assert!(part.is_some_and(|part| part["peak_share"].as_f64() > Some(0.0)), "{op} in {parts:#?}");
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_transformer"));
+    let output = command.args(["bench", "micro", "--dtype=bf16"]).output().expect("a program that starts");
+    refused(output, &["micro", "--dtype", "way out:"]);
+}
+
+#[test]
 fn bench_takes_other_contexts_and_batches_and_says_so() {
     let rows = bench(&["tiny", "--block_size=8,16", "--batch_size=3"]);
     assert_eq!(rows.len(), 2);

@@ -22,7 +22,7 @@ mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod pack;
 #[cfg(target_arch = "x86_64")]
-mod product;
+pub(super) mod product;
 #[cfg(test)]
 mod tests;
 mod unit;

@@ -50,6 +50,29 @@ pub(super) fn matmul(
     });
 }
 
+/// Multiplies one block again and again, its operands in the L1 cache; returns the floating-point operations.
+pub(in super::super) fn blocks_in_l1() -> usize {
+    const STEPS: usize = 8;
+    const TIMES: usize = 1 << 13;
+    let ones = [0x3f80_3f80; STEPS * PAIRS_OF_STEP];
+    let mut c = [[0.0; SIDE]; SIDE];
+    let (c, start) = (c.as_flattened_mut().as_mut_ptr(), std::ptr::null());
+    let (a, b) = (ones.as_ptr(), ones.as_ptr());
+    let block = Block { steps: STEPS, a, b, start, start_row: 0, c, c_row: SIDE };
+    // SAFETY: the unit is available; `ones` holds the steps, and C is whole and nobody else's.
+    unsafe {
+        match Unit::current() {
+            Unit::Amx => {
+                let registers = amx::Registers::new();
+                (0..TIMES).for_each(|_| registers.multiply(&block));
+            }
+            Unit::Avx512Bf16 => (0..TIMES).for_each(|_| avx512::multiply(&block)),
+            Unit::F32 => return 0,
+        }
+    }
+    TIMES * 2 * SIDE * SIDE * STEPS * DEPTH
+}
+
 /// Some rows and columns of a product.
 struct Part<'a> {
     plan: &'a MatMul,

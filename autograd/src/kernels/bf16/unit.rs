@@ -1,6 +1,7 @@
 //! What multiplies bfloat16 numbers on this processor.
 
 use super::super::lanes::InstructionSet;
+use std::fmt;
 use std::sync::OnceLock;
 
 /// A part of the processor that products of bfloat16 numbers run on.
@@ -12,6 +13,17 @@ pub enum Unit {
     Avx512Bf16,
     /// None: rounded numbers, multiplied as f32.
     F32,
+}
+
+impl fmt::Display for Unit {
+    /// As its maker calls it.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Unit::Amx => "AMX",
+            Unit::Avx512Bf16 => "AVX512-BF16",
+            Unit::F32 => "f32",
+        })
+    }
 }
 
 impl Unit {

@@ -140,11 +140,12 @@ fn introduce(trainer: &Trainer, out_dir: &Path, threads: usize, ranks: usize) {
         thousands(trainer.dataset.validation.len() as f64)
     );
     println!(
-        "{} updates of {} tokens on {}{}; the run is kept in {}",
+        "{} updates of {} tokens on {}{}{}; the run is kept in {}",
         thousands(config.max_iters as f64),
         thousands(config.tokens_per_update() as f64),
         if ranks > 1 { format!("{ranks} ranks of ") } else { String::new() },
         counted(threads, "thread"),
+        config.dtype.aside(),
         out_dir.display()
     );
 }
