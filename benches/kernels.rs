@@ -53,7 +53,7 @@ fn product(group: &mut BenchmarkGroup<WallTime>, name: &str, plan: MatMul) {
 fn scores(group: &mut BenchmarkGroup<WallTime>, config: &BenchConfig) {
     let (b, n, h) = (config.batch_size, config.model.block_size, config.model.n_head);
     let (d, width) = (config.model.head_size(), config.model.n_embd);
-    let attention = Attention { n, h, h_kv: h, d };
+    let attention = Attention::new(n, h, h, d);
     let (qkv, dy) = (numbers(b * n * 3 * width), numbers(b * n * width));
     let (mut y, mut statistics, mut dqkv) =
         (vec![0.0; dy.len()], vec![[0.0; 2]; b * h * n], vec![0.0; qkv.len()]);

@@ -23,7 +23,7 @@ fn main() {
             let width = h * d;
             let x: Vec<f32> = (0..b * n * 4 * width).map(|i| (i * 7 % 101) as f32 * 0.02 - 1.0).collect();
             let mut y = vec![0.0f32; x.len()];
-            let at = Attention { n, h, h_kv: h, d, bf16: false };
+            let at = Attention::new(n, h, h, d);
             let qkv = &x[..b * n * 3 * width];
             let (mut out, mut statistics, mut dqkv) =
                 (vec![0.0; b * n * width], vec![[0.0; 2]; b * h * n], vec![0.0; qkv.len()]);

@@ -5,11 +5,14 @@
 //! V̄ = Pᵀ·Ȳ    P̄ = Ȳ·Vᵀ    S̄ = P ⊙ (P̄ − a)/√d,  aᵢ = Σⱼ Ȳᵢⱼ·Yᵢⱼ    Q̄ = S̄·K    K̄ = S̄ᵀ·Q
 //! ```
 //!
+//! With dropout, P̃ = P ⊙ M is in the place of P in Y and V̄, and P̄ = (Ȳ·Vᵀ) ⊙ M; aᵢ is the same sum, since Yᵢ is made of P̃.
+//!
 //! A block of query rows at a time meets the keys up to its last row, so the memory is linear in n; and the products
 //! skip what lies above the diagonal, tile by tile. Saved for the way back are two numbers a row, the
 //! largest score and the sum of powers, from which P comes again. Batch items are shared out to the threads. (T. Dao et al., "FlashAttention", 2022.)
 
 use super::causal_softmax::{Block, PADDING};
+use super::dropout::Dropout;
 use super::rows;
 use super::simd::vectorize;
 use super::threads::{for_each_chunk, for_each_pair_of_chunks};
@@ -26,7 +29,7 @@ fn padded(width: usize) -> usize {
 }
 
 /// The sizes of one attention: `qkv [b, n, (h + 2·h_kv)·d]` → `out [b, n, h·d]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Attention {
     /// Positions.
     pub n: usize,
@@ -38,9 +41,16 @@ pub struct Attention {
     pub d: usize,
     /// The operands of all products are rounded to bfloat16 first.
     pub bf16: bool,
+    /// What is dropped of the weights P, as if they stood side by side, `[b, h, n, n]`.
+    pub dropout: Option<Dropout>,
 }
 
 impl Attention {
+    /// Without dropout, at full precision.
+    pub fn new(n: usize, h: usize, h_kv: usize, d: usize) -> Self {
+        Attention { n, h, h_kv, d, bf16: false, dropout: None }
+    }
+
     fn row(&self) -> usize {
         (self.h + 2 * self.h_kv) * self.d
     }
@@ -67,6 +77,24 @@ impl Attention {
         let fits = qkv == b * n * self.row() && out == b * n * h * d && statistics == b * h * n;
         assert!(fits, "attention {self:?}: qkv holds {qkv} numbers, out {out}, the row sums {statistics}");
         b
+    }
+
+    /// Each row of P, or of its cotangent, times M up to its own position.
+    fn drop<T: Float>(&self, head: usize, start: usize, rows: &mut [T], ld: usize) {
+        let Some(dropout) = self.dropout else { return };
+        let mut mask = Buffer::scratch(self.n);
+        for (i, row) in (start..).zip(rows.chunks_mut(ld)) {
+            let (row, mask) = (&mut row[..=i], &mut mask[..=i]);
+            dropout.mask((head * self.n + i) * self.n, mask);
+            vectorize(
+                #[inline(always)]
+                || {
+                    for j in 0..row.len() {
+                        row[j] = row[j] * mask[j];
+                    }
+                },
+            );
+        }
     }
 
     fn product(&self, m: usize, k: usize, n: usize) -> MatMul {
@@ -107,6 +135,7 @@ impl Attention {
                     let p = &mut scores[..rows * block.ld];
                     self.lower_triangle(&qkv[q..], &qkv[k..], start..end, [row, row], p);
                     T::causal_softmax(block, p, &mut statistics[head * n + start..][..rows]);
+                    self.drop(item * h + head, start, p, block.ld);
                     let plan = self.product(rows, end, d).triangle(Triangle::OfA { first: start });
                     let plan = MatMul { lda: block.ld, ldb: row, ldc: h * d, ..plan };
                     T::matmul(&plan, p, &qkv[v..], &mut out[start * h * d + head * d..]);
@@ -142,6 +171,7 @@ impl Attention {
                     let (p, ds) = (&mut p[..rows * block.ld], &mut ds[..rows * block.ld]);
                     self.lower_triangle(&qkv[q..], &qkv[k..], start..end, [row, row], p);
                     self.lower_triangle(&dout[head * d..], &qkv[v..], start..end, [h * d, row], ds); // P̄ = Ȳ·Vᵀ
+                    self.drop(item * h + head, start, ds, block.ld);
                     let at = start * h * d + head * d;
                     vectorize(
                         #[inline(always)]
@@ -149,6 +179,7 @@ impl Attention {
                     );
                     let statistics = &statistics[(item * h + head) * n + start..][..rows];
                     T::causal_softmax_vjp(block, p, ds, statistics, &along);
+                    self.drop(item * h + head, start, p, block.ld); // for V̄
                     let q_rows = &qkv[start * row + q..];
                     let dout_rows = &dout[start * h * d + head * d..];
                     let triangle = Triangle::OfA { first: start };

@@ -11,34 +11,58 @@ const CHUNK: usize = 16384;
 /// Draws at a time.
 const AT_ONCE: usize = 256;
 
-/// mask = 0 with probability p, else 1/(1 − p), and y = x ⊙ mask, on all threads. x begins with entry number `before` of what
-/// the seed is for.
-///
-/// # Panics
-/// If the lengths differ.
-#[track_caller]
-pub fn dropout<T: Float>(p: f64, seed: u64, before: usize, x: &[T], y: &mut [T], mask: &mut [T]) {
-    assert!(x.len() == y.len() && x.len() == mask.len(), "dropout, entry by entry: the lengths differ");
-    let dropped = (p * (1u64 << 32) as f64) as u64; // of 2³² equally likely draws
-    let kept = T::from_f64(if p < 1.0 { 1.0 / (1.0 - p) } else { 0.0 });
-    for_each_pair_of_chunks(y, CHUNK, mask, CHUNK, |piece, y, mask| {
-        let x = &x[piece * CHUNK..][..y.len()];
-        let mut generator = ChaCha8Rng::seed_from_u64(seed);
-        generator.set_word_pos((before + piece * CHUNK) as u128); // a draw is a word of the stream
-        let mut draws = [[0; 4]; AT_ONCE];
-        let rows = x.chunks(AT_ONCE).zip(y.chunks_mut(AT_ONCE).zip(mask.chunks_mut(AT_ONCE)));
-        for (x, (y, mask)) in rows {
-            generator.fill_bytes(draws[..x.len()].as_flattened_mut());
+/// Which entries are dropped.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dropout {
+    /// The probability that an entry is.
+    pub p: f64,
+    /// Governs which.
+    pub seed: u64,
+    /// How many entries precede the first one here, of the larger tensor that the seed is for.
+    pub before: usize,
+}
+
+impl Dropout {
+    /// mask = 0 with probability p, else 1/(1 − p), and y = x ⊙ mask, on all threads.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    #[track_caller]
+    pub fn forward<T: Float>(&self, x: &[T], y: &mut [T], mask: &mut [T]) {
+        assert!(x.len() == y.len() && x.len() == mask.len(), "dropout, entry by entry: the lengths differ");
+        for_each_pair_of_chunks(y, CHUNK, mask, CHUNK, |piece, y, mask| {
+            let start = piece * CHUNK;
+            self.mask(start, mask);
+            let x = &x[start..][..y.len()];
             vectorize(
                 #[inline(always)]
                 || {
-                    for i in 0..x.len() {
-                        let draw = u64::from(u32::from_le_bytes(draws[i]));
-                        mask[i] = if draw < dropped { T::ZERO } else { kept };
+                    for i in 0..y.len() {
                         y[i] = x[i] * mask[i];
                     }
                 },
             );
+        });
+    }
+
+    /// The mask of the entries from number `at` on.
+    pub fn mask<T: Float>(&self, at: usize, mask: &mut [T]) {
+        let dropped = (self.p * (1u64 << 32) as f64) as u64; // of 2³² equally likely draws
+        let kept = T::from_f64(if self.p < 1.0 { 1.0 / (1.0 - self.p) } else { 0.0 });
+        let mut generator = ChaCha8Rng::seed_from_u64(self.seed);
+        generator.set_word_pos((self.before + at) as u128); // a draw is a word of the stream
+        let mut draws = [[0; 4]; AT_ONCE];
+        for mask in mask.chunks_mut(AT_ONCE) {
+            generator.fill_bytes(draws[..mask.len()].as_flattened_mut());
+            vectorize(
+                #[inline(always)]
+                || {
+                    for i in 0..mask.len() {
+                        let draw = u64::from(u32::from_le_bytes(draws[i]));
+                        mask[i] = if draw < dropped { T::ZERO } else { kept };
+                    }
+                },
+            );
         }
-    });
+    }
 }

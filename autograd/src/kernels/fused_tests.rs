@@ -54,7 +54,7 @@ fn textbook_attention(at: &Attention, qkv: &[f64]) -> Vec<f64> {
 fn attention_is_the_formula_and_its_vjp_is_forward_modes() {
     let rng = &mut ChaCha8Rng::seed_from_u64(5);
     for (b, n, h, h_kv, d) in [(2, 1, 1, 1, 3), (1, 33, 2, 2, 16), (3, 70, 4, 2, 5), (2, 32, 2, 1, 4)] {
-        let at = Attention { n, h, h_kv, d, bf16: false };
+        let at = Attention::new(n, h, h_kv, d);
         let qkv = numbers(b * n * (h + 2 * h_kv) * d, rng);
         let (mut out, mut statistics) = (vec![0.0; b * n * h * d], vec![[0.0; 2]; b * h * n]);
         at.forward(&qkv, &mut out, &mut statistics);
@@ -227,7 +227,7 @@ fn one_pass_of_adamw_is_the_formula() {
 fn the_bits_of_fused_kernels_do_not_depend_on_the_number_of_threads() {
     let before = threads::threads();
     let rng = &mut ChaCha8Rng::seed_from_u64(10);
-    let at = Attention { n: 40, h: 2, h_kv: 2, d: 8, bf16: false };
+    let at = Attention::new(40, 2, 2, 8);
     let x: Vec<f32> = numbers(4 * 40 * 48, rng).iter().map(|&x| x as f32).collect();
     let all = |threads: usize| {
         threads::set_threads(threads);

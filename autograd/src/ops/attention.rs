@@ -1,6 +1,7 @@
 //! Causal multi-head attention as one op, and as the textbook composition of primitives.
 
 use crate::kernels::attention::Attention;
+use crate::kernels::dropout::Dropout;
 use crate::{At, Cotangents, Float, Op, Saved, Tensor, Var};
 
 /// ```text
@@ -14,12 +15,13 @@ pub struct CausalAttention {
     n_head: usize,
     n_head_kv: usize,
     bf16: bool,
+    dropout: Option<Dropout>,
 }
 
 impl CausalAttention {
     #[track_caller]
     fn sizes<T: Float>(&self, qkv: &Tensor<T>) -> (usize, Attention) {
-        let &CausalAttention { n_head: h, n_head_kv: h_kv, bf16 } = self;
+        let &CausalAttention { n_head: h, n_head_kv: h_kv, bf16, dropout } = self;
         let [b, n, width] = qkv.shape()[..] else {
             panic!("causal_attention: {} is not [b, n, (h + 2·h_kv)·e]", qkv.shape())
         };
@@ -32,7 +34,7 @@ impl CausalAttention {
             "causal_attention: {}: {width} numbers do not hold {h} queries, {h_kv} keys and {h_kv} values of one width",
             qkv.shape()
         );
-        (b, Attention { n, h, h_kv, d: width / (h + 2 * h_kv), bf16 })
+        (b, Attention { n, h, h_kv, d: width / (h + 2 * h_kv), bf16, dropout })
     }
 }
 
@@ -41,10 +43,15 @@ impl<T: Float> Op<T> for CausalAttention {
         if self.bf16 { "causal_attention_bf16" } else { "causal_attention" }
     }
     fn details(&self) -> String {
-        match self.n_head == self.n_head_kv {
-            true => format!("{} heads", self.n_head),
-            false => format!("{} heads, {} of keys and values", self.n_head, self.n_head_kv),
-        }
+        let shared = match self.n_head == self.n_head_kv {
+            true => String::new(),
+            false => format!(", {} of keys and values", self.n_head_kv),
+        };
+        let dropped = match self.dropout {
+            None => String::new(),
+            Some(Dropout { p, seed, .. }) => format!(", dropout p = {p}, seed {seed}"),
+        };
+        format!("{} heads{shared}{dropped}", self.n_head)
     }
     #[track_caller]
     fn forward(&self, x: &[&Tensor<T>], saved: &mut Saved<T>) -> Tensor<T> {
@@ -78,8 +85,20 @@ impl<'t, T: Float> Var<'t, T> {
     /// If the shape is not that, or h_kv does not divide h.
     #[track_caller]
     pub fn causal_attention(self, n_head: usize, n_head_kv: usize) -> Self {
+        self.causal_attention_with(n_head, n_head_kv, None)
+    }
+
+    /// The same with dropout of the weights: `softmax(…)` is multiplied by a mask as [`dropout`](Var::dropout) would, on the
+    /// weights of all heads side by side, `[b, h, n, n]`.
+    ///
+    /// # Panics
+    /// As `causal_attention`, and if dropout's p is not a probability.
+    #[track_caller]
+    pub fn causal_attention_with(self, n_head: usize, n_head_kv: usize, dropout: Option<Dropout>) -> Self {
+        let p = dropout.map_or(0.0, |dropout| dropout.p);
+        assert!((0.0..=1.0).contains(&p), "causal_attention: dropout of {p}, which is not a probability");
         let bf16 = self.tape().is_bf16();
-        self.tape().apply(CausalAttention { n_head, n_head_kv, bf16 }, &[self])
+        self.tape().apply(CausalAttention { n_head, n_head_kv, bf16, dropout }, &[self])
     }
 
     /// [`causal_attention`](Var::causal_attention) as the textbook writes it, op by op.
@@ -87,7 +106,12 @@ impl<'t, T: Float> Var<'t, T> {
     /// # Panics
     /// As `causal_attention`.
     #[track_caller]
-    pub fn causal_attention_textbook(self, n_head: usize, n_head_kv: usize) -> Self {
+    pub fn causal_attention_textbook(
+        self,
+        n_head: usize,
+        n_head_kv: usize,
+        dropout: Option<Dropout>,
+    ) -> Self {
         let (h, h_kv) = (n_head, n_head_kv);
         let [b, n, width] = self.shape()[..] else { panic!("{} is not [b, n, width]", self.shape()) };
         let e = width / (h + 2 * h_kv);
@@ -100,6 +124,8 @@ impl<'t, T: Float> Var<'t, T> {
         let scores = q.matmul_tb(k).scale(1.0 / (e as f64).sqrt()); // [b, h_kv, shared, n, n]
         let future = Tensor::from_fn([n, n], |i| if i % n > i / n { T::ONE } else { T::ZERO });
         let weights = scores.masked_fill(&future, f64::NEG_INFINITY).softmax(-1);
+        let weights =
+            dropout.map_or(weights, |Dropout { p, seed, before }| weights.dropout_after(before, p, seed));
         let y = weights.matmul(v); // [b, h_kv, shared, n, e]
         y.permute(&[0, 3, 1, 2, 4]).reshape([b, n, h * e])
     }

@@ -1,31 +1,27 @@
 //! Dropout with a seed.
 
-use crate::kernels::dropout::dropout;
-use crate::{At, Cotangents, Float, Op, Saved, Tensor, Var};
+use crate::{At, Cotangents, Float, Op, Saved, Tensor, Var, kernels};
 
 /// ```text
 /// y = x·m/(1 − p),  m = 0 with probability p, else 1          x̄ = ȳ·m/(1 − p)
 /// ```
 /// The expectation of y is x, for p < 1. The mask is a function of the seed alone, the same on every machine. With p = 1
 /// everything is dropped and y = 0. Srivastava et al. 2014.
-pub struct Dropout {
-    p: f64,
-    seed: u64,
-    before: usize,
-}
+pub struct Dropout(pub kernels::dropout::Dropout);
 
 impl<T: Float> Op<T> for Dropout {
     fn name(&self) -> &'static str {
         "dropout"
     }
     fn details(&self) -> String {
-        let after = if self.before > 0 { format!(" after {} entries", self.before) } else { String::new() };
-        format!("p = {}, seed {}{after}", self.p, self.seed)
+        let kernels::dropout::Dropout { p, seed, before } = self.0;
+        let after = if before > 0 { format!(" after {before} entries") } else { String::new() };
+        format!("p = {p}, seed {seed}{after}")
     }
     fn forward(&self, x: &[&Tensor<T>], saved: &mut Saved<T>) -> Tensor<T> {
         let (x, shape) = (x[0].data(), x[0].shape());
         Tensor::build(shape, |y| {
-            saved.push(Tensor::build(shape, |mask| dropout(self.p, self.seed, self.before, x, y, mask)));
+            saved.push(Tensor::build(shape, |mask| self.0.forward(x, y, mask)));
         })
     }
     fn vjp(&self, at: &At<T>, dx: &mut Cotangents<T>) {
@@ -51,6 +47,6 @@ impl<'t, T: Float> Var<'t, T> {
     #[track_caller]
     pub fn dropout_after(self, before: usize, p: f64, seed: u64) -> Self {
         assert!((0.0..=1.0).contains(&p), "dropout: {p} is not a probability");
-        self.tape().apply(Dropout { p, seed, before }, &[self])
+        self.tape().apply(Dropout(kernels::dropout::Dropout { p, seed, before }), &[self])
     }
 }

@@ -6,6 +6,7 @@ use crate::prove::{
     value_and_gradients,
 };
 use autograd::gradcheck::Function;
+use autograd::kernels::dropout::Dropout;
 use autograd::{Float, Tensor, Var};
 use proptest::prelude::*;
 
@@ -13,11 +14,12 @@ use proptest::prelude::*;
 pub struct Attention {
     n_head: usize,
     n_head_kv: usize,
+    dropout: Option<Dropout>,
 }
 
 impl Function for Attention {
     fn call<'t, T: Float>(&self, x: &[Var<'t, T>]) -> Var<'t, T> {
-        x[0].causal_attention(self.n_head, self.n_head_kv)
+        x[0].causal_attention_with(self.n_head, self.n_head_kv, self.dropout)
     }
 }
 
@@ -27,14 +29,14 @@ pub struct Composed(pub Attention);
 
 impl Function for Composed {
     fn call<'t, T: Float>(&self, x: &[Var<'t, T>]) -> Var<'t, T> {
-        x[0].causal_attention_textbook(self.0.n_head, self.0.n_head_kv)
+        x[0].causal_attention_textbook(self.0.n_head, self.0.n_head_kv, self.0.dropout)
     }
 }
 
 impl Textbook for Attention {
     /// y[i] = Σⱼ≤ᵢ wⱼ·v[j] with wⱼ ∝ e^(q[i]·k[j]/√e), head by head.
     fn textbook(&self, x: &[Tensor<f64>]) -> Tensor<f64> {
-        let &Attention { n_head: h, n_head_kv: h_kv } = self;
+        let &Attention { n_head: h, n_head_kv: h_kv, .. } = self;
         let [b, n, width] = x[0].shape()[..] else { unreachable!("three axes") };
         let e = width / (h + 2 * h_kv);
         let part = |item: usize, i: usize, head: usize| {
@@ -64,7 +66,7 @@ pub fn heads(
     let sharing = prop_oneof![Just((1, 1)), Just((2, 2)), Just((2, 1)), Just((4, 2))];
     (sharing, 0..3usize, n, 1..=largest_e).prop_flat_map(|((n_head, n_head_kv), b, n, e)| {
         let x = tensor_of(&[b, n, (n_head + 2 * n_head_kv) * e], ordinary());
-        x.prop_map(move |x| (Attention { n_head, n_head_kv }, vec![x]))
+        x.prop_map(move |x| (Attention { n_head, n_head_kv, dropout: None }, vec![x]))
     })
 }
 
@@ -87,11 +89,32 @@ fn causal_attention_is_equal_to_the_composition_of_primitives() {
 fn at_and_around_the_edges_of_its_blocks_causal_attention_is_still_that_composition() {
     for n in [1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100] {
         for (n_head, n_head_kv, e) in [(1, 1, 16), (2, 1, 5)] {
-            let f = Attention { n_head, n_head_kv };
+            let f = Attention { n_head, n_head_kv, dropout: None };
             let shape = [2, n, (n_head + 2 * n_head_kv) * e];
             let x = Tensor::from_fn(shape, |i| (i as f64 * 0.37).sin() * 2.0);
             are_equal(&f, &Composed(f), &[x]).unwrap_or_else(|refuted| panic!("n = {n}: {refuted}"));
         }
+    }
+}
+
+/// The same with dropout of the weights.
+fn dropping(f: Attention, p: f64, seed: u64) -> Attention {
+    Attention { dropout: Some(Dropout { p, seed, before: 7 }), ..f }
+}
+
+#[test]
+fn with_dropout_causal_attention_has_the_right_gradient_and_is_the_composition_with_the_same_mask() {
+    for_all(32, (heads(0..5, 3), 0.0..1.0, 0..9u64), |((f, x), p, seed)| {
+        three_ways_agree(&dropping(f, p, seed), &x)
+    });
+    for_all(64, (heads(0..9, 5), 0.0..1.0, 0..9u64), |((f, x), p, seed)| {
+        let f = dropping(f, p, seed);
+        are_equal(&f, &Composed(f), &x)
+    });
+    for n in [15, 17, 33, 64, 65, 150] {
+        let f = dropping(Attention { n_head: 2, n_head_kv: 1, dropout: None }, 0.3, 5);
+        let x = Tensor::from_fn([2, n, 4 * 5], |i| (i as f64 * 0.37).sin() * 2.0);
+        are_equal(&f, &Composed(f), &[x]).unwrap_or_else(|refuted| panic!("n = {n}: {refuted}"));
     }
 }
 
@@ -107,7 +130,7 @@ fn causal_attention_has_the_right_second_derivatives() {
 
 #[test]
 fn scores_of_ten_thousand_neither_overflow_nor_lose_the_gradient() {
-    let f = Attention { n_head: 1, n_head_kv: 1 };
+    let f = Attention { n_head: 1, n_head_kv: 1, dropout: None };
     let x =
         Tensor::from_fn([1, 6, 3], |i| if i % 3 == 2 { i as f64 } else { 100.0 + (i as f64).sin() * 1e-3 });
     the_value_is(&f, std::slice::from_ref(&x)).unwrap();
@@ -116,7 +139,7 @@ fn scores_of_ten_thousand_neither_overflow_nor_lose_the_gradient() {
 
 #[test]
 fn what_comes_later_changes_no_bit_of_what_came_before() {
-    let f = Attention { n_head: 2, n_head_kv: 2 };
+    let f = Attention { n_head: 2, n_head_kv: 2, dropout: None };
     for (n, changed) in [(40, 39), (40, 33), (40, 32), (70, 1)] {
         let x = Tensor::from_fn([1, n, 24], |i| (i as f64 * 0.7).cos());
         let other = Tensor::from_fn([1, n, 24], |i| if i / 24 >= changed { 5.0 } else { x.data()[i] });

@@ -32,9 +32,10 @@ impl<'t, T: Float> Attention<Var<'t, T>> {
     pub fn forward(&self, x: Var<'t, T>, pass: &Pass) -> Var<'t, T> {
         let _scope = x.tape().scope("attention");
         let qkv = self.turned(self.qkv.forward(x, pass).axes("b n 3d"), pass);
-        let y = match pass.textbook || pass.drops() {
-            true => attention(qkv, self.n_head, self.n_kv_head, pass).axes("b n d"),
-            false => qkv.causal_attention(self.n_head, self.n_kv_head).axes("b n d"),
+        let (h, h_kv, n) = (self.n_head, self.n_kv_head, qkv.shape()[1]);
+        let y = match pass.textbook {
+            true => attention(qkv, h, h_kv, pass).axes("b n d"),
+            false => qkv.causal_attention_with(h, h_kv, pass.draw(h * n * n)).axes("b n d"),
         };
         pass.dropout(self.projection.forward(y, pass).axes("b n d"))
     }
@@ -50,8 +51,7 @@ impl<'t, T: Float> Attention<Var<'t, T>> {
     }
 }
 
-/// softmax(q·kᵀ/√e)·v for every head of e numbers, as the textbook writes it; with dropout on the weights, which the
-/// fused op does not have.
+/// softmax(q·kᵀ/√e)·v for every head of e numbers, as the textbook writes it; with dropout on the weights.
 fn attention<'t, T: Float>(qkv: Var<'t, T>, n_head: usize, n_kv_head: usize, pass: &Pass) -> Var<'t, T> {
     let [b, n, width] = qkv.shape()[..] else { panic!("attention takes [b, n, 3d], not {}", qkv.shape()) };
     let e = width / (n_head + 2 * n_kv_head);

@@ -133,7 +133,7 @@ fn attend<T: Float>(attention: &Attention<Tensor<T>>, qkv: &[T], cache: &[Vec<T>
     let m = qkv.len() / (rows * width);
     let mut heard = vec![T::ZERO; rows * m * h * e];
     if m == end {
-        let kernel = attention::Attention { n: m, h, h_kv, d: e, bf16: false };
+        let kernel = attention::Attention::new(m, h, h_kv, e);
         kernel.forward(qkv, &mut heard, &mut vec![[T::ZERO; 2]; rows * h * m]);
         return heard;
     }

@@ -1,5 +1,6 @@
 //! How a forward pass is run: by the fused ops or the textbook's, with dropout or without.
 
+use autograd::kernels::dropout::Dropout;
 use autograd::{Float, Var};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -51,14 +52,17 @@ impl Pass {
     /// x `[b, …]` with some entries dropped, if this is a training pass with dropout.
     #[track_caller]
     pub fn dropout<'t, T: Float>(&self, x: Var<'t, T>) -> Var<'t, T> {
-        match &self.dropout {
+        match self.draw(x.shape()[1..].iter().product()) {
             None => x,
-            Some((p, generator)) => {
-                let shape = x.shape();
-                let before = self.first_row * shape[1..].iter().product::<usize>();
-                x.dropout_after(before, *p, generator.borrow_mut().next_u64())
-            }
+            Some(Dropout { p, seed, before }) => x.dropout_after(before, p, seed),
         }
+    }
+
+    /// What is dropped next, of something with so many entries in a row of the batch, if this is a training pass with dropout.
+    pub fn draw(&self, entries: usize) -> Option<Dropout> {
+        let (p, generator) = self.dropout.as_ref()?;
+        let seed = generator.borrow_mut().next_u64();
+        Some(Dropout { p: *p, seed, before: self.first_row * entries })
     }
 }
 
