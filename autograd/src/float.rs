@@ -83,13 +83,13 @@ pub trait Float:
         self.to_f64().is_finite()
     }
 
-    /// The nearest bfloat16 number (see [`bf16`](crate::kernels::bf16)). A dual number keeps its tangent, as if nothing had been
+    /// Rounded to f32 and then to the nearest bfloat16 number (see [`bf16`](crate::kernels::bf16)). A dual number keeps its tangent, as if nothing had been
     /// rounded: a staircase has no slope to learn from.
     #[inline]
     fn round_to_bf16(self) -> Self {
         let rounded = f64::from(kernels::bf16::round(self.to_f64() as f32));
         match self.is_finite() && rounded.is_finite() {
-            true => self + Self::from_f64(rounded - self.to_f64()), // exact: they are within 2⁻⁸ of one another
+            true => self + Self::from_f64(rounded - self.to_f64()), // exact: near one another, or the first is 0
             false => Self::from_f64(rounded),
         }
     }

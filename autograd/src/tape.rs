@@ -207,7 +207,7 @@ impl<T: Float> Tape<T> {
     }
 
     /// Runs `f`, in which the matrix products of `linear`, `matmul` and attention round their operands to bfloat16, if `yes`;
-    /// the walk back through them does as well. Sums, values and gradients stay what they are (see
+    /// the walk back through them does as well. Sums, values and gradients keep T's precision (see
     /// [`kernels::bf16`](crate::kernels::bf16)).
     pub fn with_bf16<R>(&self, yes: bool, f: impl FnOnce() -> R) -> R {
         let before = self.bf16.replace(yes);

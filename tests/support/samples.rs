@@ -36,6 +36,8 @@ mod tokens {}
 mod report {}
 #[doc = include_str!("../../docs/src/huggingface.md")]
 mod huggingface {}
+#[doc = include_str!("../../docs/src/bf16.md")]
+mod bf16 {}
 #[doc = include_str!("../../docs/src/cluster.md")]
 mod cluster {}
 #[doc = include_str!("../../docs/src/scale.md")]

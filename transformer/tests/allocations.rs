@@ -2,6 +2,7 @@
 //! step goes back to the pool, and the next step takes it from there. (With several threads each has a pool, and its first
 //! step may come later.) And it is never an n × n matrix of attention.
 
+use autograd::Float;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -64,18 +65,21 @@ fn from_the_second_step_on_nothing_of_tensor_size_is_allocated() {
     // Each thread of the kernels keeps scratch memory of its own, which it asks for when it first works: with several
     // threads that may be in a later step. One thread shows what a step itself asks for.
     autograd::kernels::threads::set_threads(1);
-    let mut step =
-        Step::new(&BenchConfig { name: "small".to_owned(), model, batch_size: 4, dtype: Dtype::F32 });
-    LARGE.store(0, Relaxed);
-    step.run();
-    let first = LARGE.swap(0, Relaxed);
-    assert!(
-        first > 20,
-        "the first step fills the pool, which shows that large allocations are counted: {first}"
-    );
-    for number in 2..6 {
+    for dtype in [Dtype::F32, Dtype::Bf16] {
+        f32::with_pool(|pool| pool.clear());
+        let (name, model) = ("small".to_owned(), model.clone());
+        let mut step = Step::new(&BenchConfig { name, model, batch_size: 4, dtype });
+        LARGE.store(0, Relaxed);
         step.run();
-        assert_eq!(LARGE.swap(0, Relaxed), 0, "step {number} asked the allocator for tensors");
+        let first = LARGE.swap(0, Relaxed);
+        assert!(
+            first > 20,
+            "the first step fills the pool, which shows that large allocations are counted: {first}"
+        );
+        for number in 2..6 {
+            step.run();
+            assert_eq!(LARGE.swap(0, Relaxed), 0, "{dtype:?}: step {number} asked the allocator for tensors");
+        }
     }
 }
 

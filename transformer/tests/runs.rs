@@ -82,7 +82,6 @@ fn one_two_and_four_threads_write_the_same_losses_and_the_same_weights() {
     }
 }
 
-/// Waits until the run has written a line of at least this step.
 #[test]
 fn at_bf16_a_run_learns_as_well_in_bits_that_neither_threads_nor_a_pause_change_and_is_evaluated_at_f32() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -112,6 +111,7 @@ fn at_bf16_a_run_learns_as_well_in_bits_that_neither_threads_nor_a_pause_change_
     assert!(told.contains(&format!("{:.4}", loss(&one))), "eval computes at f32, as the run did: {told}");
 }
 
+/// Waits until the run has written a line of at least this step.
 fn wait_for_step(child: &mut Child, run: &Path, step: usize) {
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(60) {

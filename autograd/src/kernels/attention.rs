@@ -90,7 +90,7 @@ impl Attention {
                 #[inline(always)]
                 || {
                     for j in 0..row.len() {
-                        row[j] = row[j] * mask[j];
+                        row[j] *= mask[j];
                     }
                 },
             );

@@ -4,7 +4,7 @@
 //! time the next entry comes, the lines are gone. Here the loop over columns is the innermost, so that rows of B and
 //! C are read in the order in which they lie, and a block of B is small enough to be still there for the next row.
 
-use super::MatMul;
+use super::{MatMul, bf16};
 use crate::Float;
 
 /// Rows and columns of the block of B: 64·64 numbers are 16 KiB at f32.
@@ -13,6 +13,9 @@ const NC: usize = 64;
 
 /// C = A·B, to the bit as [`naive`](super::naive)'s: the terms of an entry are still added in the order of p.
 pub fn matmul<T: Float>(plan: &MatMul, a: &[T], b: &[T], c: &mut [T]) {
+    if plan.bf16 {
+        return bf16::rounded(plan, a, b, |plan, a, b| matmul(plan, a, b, c));
+    }
     let MatMul { m, k, n, lda, ldb, ldc, .. } = *plan;
     if !plan.accumulate {
         for i in 0..m {

@@ -66,3 +66,28 @@ impl Dropout {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::threads::{set_threads, threads};
+    use super::*;
+
+    #[test]
+    fn entry_number_i_is_dropped_as_draw_number_i_of_the_seed_says_on_any_number_of_threads() {
+        let (p, seed, before, n) = (0.3, 9, 5, if cfg!(miri) { CHUNK + 40 } else { 3 * CHUNK + 40 });
+        let mut generator = ChaCha8Rng::seed_from_u64(seed);
+        let draws: Vec<u32> = (0..before + n).map(|_| generator.next_u32()).collect();
+        let dropped = |draw: u32| f64::from(draw) < p * 2f64.powi(32);
+        let expected: Vec<f64> =
+            draws[before..].iter().map(|&draw| if dropped(draw) { 0.0 } else { 1.0 / (1.0 - p) }).collect();
+        let earlier = threads();
+        for number in [1, 3] {
+            set_threads(number);
+            let (mut y, mut mask) = (vec![0.0; n], vec![0.0; n]);
+            Dropout { p, seed, before }.forward(&vec![2.0; n], &mut y, &mut mask);
+            assert!(mask == expected, "{number} threads dropped other entries");
+            assert!(y.iter().zip(&mask).all(|(&y, &mask)| y == 2.0 * mask), "y = x ⊙ mask");
+        }
+        set_threads(earlier);
+    }
+}

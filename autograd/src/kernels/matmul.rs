@@ -104,7 +104,7 @@ pub(crate) fn matmul_on<T: Simd>(
 #[track_caller]
 pub(crate) fn matmul_batch<T: Simd>(plan: &MatMul, starts: &[[usize; 3]], a: &[T], b: &[T], c: &mut [T]) {
     let work = plan.m * plan.k * plan.n;
-    if starts.len() < threads_here() && work >= WORTH_A_THREAD || starts.len() == 1 || plan.bf16 {
+    if starts.len() < threads_here() && work >= WORTH_A_THREAD || starts.len() == 1 {
         for &[a_start, b_start, c_start] in starts {
             matmul(plan, &a[a_start..], &b[b_start..], &mut c[c_start..]);
         }
@@ -129,11 +129,15 @@ pub(crate) fn matmul_batch<T: Simd>(plan: &MatMul, starts: &[[usize; 3]], a: &[T
         for &[a_start, b_start, c_start] in starts[piece * items..].iter().take(items) {
             // SAFETY: inside C, as `check` has shown; no two items overlap, as `free` has shown.
             let c = Shared(unsafe { c.get().add(c_start) });
+            let (a, b) = (&a[a_start..], &b[b_start..]);
+            if plan.bf16 {
+                // SAFETY: as above, to the last number that the plan reaches.
+                let c = unsafe { std::slice::from_raw_parts_mut(c.get(), plan.spans()[2]) };
+                bf16::matmul_on(bf16::Unit::current(), plan, a, b, Epilogue::NONE, c);
+                continue;
+            }
             let (rows, columns) = (0..plan.m, 0..plan.n);
-            lanes::dispatch_on(
-                set,
-                Part { plan, a: &a[a_start..], b: &b[b_start..], epilogue: Epilogue::NONE, c, rows, columns },
-            );
+            lanes::dispatch_on(set, Part { plan, a, b, epilogue: Epilogue::NONE, c, rows, columns });
         }
     });
 }

@@ -20,7 +20,8 @@ fn plan(m: usize, k: usize, n: usize, flags: u8, gap: usize) -> MatMul {
     let plan = MatMul::new(m, k, n)
         .transpose_a(flags & 1 != 0)
         .transpose_b(flags & 2 != 0)
-        .accumulate(flags & 4 != 0);
+        .accumulate(flags & 4 != 0)
+        .bf16(flags & 8 != 0);
     MatMul { lda: plan.lda + gap, ldb: plan.ldb + gap, ldc: plan.ldc + gap, ..plan }
 }
 
@@ -111,7 +112,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 64 }))]
     #[test]
     fn every_rung_computes_the_product_of_any_shape(
-        m in 0usize..40, k in 0usize..90, n in 0usize..140, flags in 0u8..8, gap in 0usize..4,
+        m in 0usize..40, k in 0usize..90, n in 0usize..140, flags in 0u8..16, gap in 0usize..4,
     ) {
         let n = if in_reach(m, k, n) { n } else { n % 4 };
         climb::<f32>(&plan(m, k, n, flags, gap), 1.2e-7);

@@ -9,7 +9,7 @@
 //! were: no cache line is fetched for a part of it, no page is visited for one row. The last panel is filled up with
 //! zeros. (K. Goto, R. van de Geijn: "Anatomy of High-Performance Matrix Multiplication", 2008.)
 
-use super::MatMul;
+use super::{MatMul, bf16};
 use crate::Float;
 use std::ops::Range;
 
@@ -19,6 +19,9 @@ const NR: usize = 8;
 
 /// C = A·B as [`naive`](super::naive), by panels.
 pub fn matmul<T: Float>(plan: &MatMul, a: &[T], b: &[T], c: &mut [T]) {
+    if plan.bf16 {
+        return bf16::rounded(plan, a, b, |plan, a, b| matmul(plan, a, b, c));
+    }
     let MatMul { m, k, n, ldc, .. } = *plan;
     let (mut rows, mut columns) = (vec![T::ZERO; k * MR], vec![T::ZERO; k * NR]);
     for j in (0..n).step_by(NR) {

@@ -37,6 +37,7 @@ impl Pieces {
     }
 
     /// For a [unit](super::bf16::Unit) that multiplies blocks of 32 × 32, so fast that packing counts most: along the longer side.
+    #[cfg(target_arch = "x86_64")]
     pub fn for_units(plan: &MatMul) -> Pieces {
         let MatMul { m, k, n, .. } = *plan;
         let by_columns = n > m;

@@ -84,10 +84,11 @@ fn the_same_seed_drops_the_same_entries_and_another_seed_others() {
 fn the_mask_of_a_part_is_the_part_of_the_mask_wherever_it_begins() {
     let tape = Tape::<f64>::new();
     let ones = |n: usize| tape.constant(Tensor::ones([n]));
-    let whole = ones(200).dropout(0.5, 3).value();
-    for before in [0, 1, 15, 16, 17, 63, 64, 100] {
-        let part = ones(200 - before).dropout_after(before, 0.5, 3).value();
-        assert_eq!(part.data(), &whole.data()[before..], "after {before} entries");
+    let n = 40_000; // more than one piece, of which each thread makes its own
+    let whole = ones(n).dropout(0.5, 3).value();
+    for before in [0, 1, 15, 16, 17, 63, 64, 100, 255, 256, 257, 16383, 16384, 16385, n - 1] {
+        let part = ones(n - before).dropout_after(before, 0.5, 3).value();
+        assert!(part.data() == &whole.data()[before..], "after {before} entries");
     }
 }
 

@@ -147,7 +147,10 @@ pub fn measure(config: &BenchConfig, seconds: f64) -> Measured {
         profiles += 1;
     }
     for part in &mut parts {
-        let flops = of_op.iter().find(|(op, _)| *op == part.op).map(|&(_, flops)| flops as f64);
+        let flops = of_op
+            .iter()
+            .find(|(op, _)| *op == part.op.trim_end_matches("_bf16"))
+            .map(|&(_, flops)| flops as f64);
         part.peak_share = flops.map(|flops| flops / (part.milliseconds() * 1e6 * peak_gflops));
     }
     parts.sort_by(|a, b| b.milliseconds().total_cmp(&a.milliseconds()));

@@ -15,8 +15,8 @@ pub enum Dtype {
     #[default]
     #[value(alias = "float32")]
     F32,
-    /// The same numbers rounded to 8 bits' precision: several times as fast on a processor with AMX, and on one
-    /// without AMX or AVX512-BF16 no faster
+    /// The same numbers rounded to 8 bits' precision: several times as fast on a processor with AMX, and slower on one
+    /// without AMX or AVX512-BF16
     #[value(alias = "bfloat16")]
     Bf16,
 }
@@ -24,10 +24,14 @@ pub enum Dtype {
 impl Dtype {
     /// `", bf16 by AMX"`: how this processor multiplies such numbers; nothing about f32, which goes without saying.
     pub fn aside(self) -> String {
-        match (self, Unit::current()) {
-            (Dtype::F32, _) => String::new(),
-            (Dtype::Bf16, Unit::F32) => ", bf16 (here no faster than f32)".to_owned(),
-            (Dtype::Bf16, unit) => format!(", bf16 by {unit}"),
+        if self == Dtype::F32 {
+            return String::new();
+        }
+        match Unit::current() {
+            Unit::F32 => {
+                ", bf16 (slower than f32 here: no unit of this processor multiplies such numbers)".to_owned()
+            }
+            unit => format!(", bf16 by {unit}"),
         }
     }
 }

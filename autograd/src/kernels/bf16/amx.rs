@@ -12,6 +12,7 @@
 use super::pack::{Block, PAIRS_OF_TILE};
 use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
+use std::marker::PhantomData;
 
 /// Palette 1 with every register whole: 16 rows of 64 bytes.
 #[repr(C, align(64))]
@@ -47,7 +48,7 @@ fn permission() -> bool {
         asm!(
             "syscall",
             inlateout("rax") 158_i64 => answer,
-            in("rdi") 0x1023, in("rsi") 18,
+            in("rdi") 0x1023_u64, in("rsi") 18_u64,
             lateout("rcx") _, lateout("r11") _,
             options(nostack),
         );
@@ -55,16 +56,26 @@ fn permission() -> bool {
     answer == 0
 }
 
-/// The registers, ready for [`multiply`] on this thread until this is dropped.
-pub(super) struct Registers(());
+/// The registers, ready for [`multiply`](Self::multiply) until this is dropped, on this thread alone: it cannot be sent to
+/// another.
+pub(super) struct Registers(PhantomData<*mut ()>);
 
 impl Registers {
     /// # Safety
     /// [`is_allowed`] must have said yes.
     pub(super) unsafe fn new() -> Self {
-        // SAFETY: reads the 64 bytes of a valid configuration.
-        unsafe { asm!("ldtilecfg [{}]", in(reg) &WHOLE, options(nostack, readonly)) };
-        Registers(())
+        // SAFETY: reads the 64 bytes of a valid configuration, and zeroes the registers, which nothing else uses: the compiler
+        // has no instructions for them, and this file is the only one that has.
+        unsafe {
+            asm!(
+                "ldtilecfg [{}]",
+                in(reg) &WHOLE,
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                options(nostack, readonly),
+            );
+        }
+        Registers(PhantomData)
     }
 
     /// One block of C.
@@ -74,7 +85,8 @@ impl Registers {
     #[inline]
     pub(super) unsafe fn multiply(&self, block: &Block) {
         let below = |p: *const f32, row: usize| p.wrapping_add(16 * row);
-        // SAFETY: the tiles are configured, as `self` shows, and are read and written within this one statement. It reads two
+        // SAFETY: this thread's tiles are configured, as `self` shows: nothing between `new` and `drop` configures them anew (what
+        // packs, and what computes gelu, has no such instructions). They are read and written within this one statement. It reads two
         // tiles of A and of B a step, 16 × 64 bytes each and one after the other, twice 16 rows of 128 bytes of `start`, and
         // writes as many of C: the caller's promise.
         unsafe {
@@ -130,6 +142,13 @@ impl Registers {
 impl Drop for Registers {
     fn drop(&mut self) {
         // SAFETY: `new` has configured them; afterwards they are as before.
-        unsafe { asm!("tilerelease", options(nomem, nostack)) };
+        unsafe {
+            asm!(
+                "tilerelease",
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                options(nomem, nostack),
+            );
+        }
     }
 }

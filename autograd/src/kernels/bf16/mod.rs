@@ -11,9 +11,10 @@
 //! themselves keep theirs (Kalamkar et al. 2019, "A Study of BFLOAT16 for Deep Learning Training"). What it buys is a
 //! matrix unit: AMX does 16 times as many multiply-adds a cycle as AVX-512 does at f32.
 //!
-//! Without a unit ([`Unit::F32`]) rounded copies are multiplied by the f32 kernels: the same numbers, none of the speed.
-//! As the units do, [`round`] takes numbers below 2⁻¹²⁶ (subnormal ones) for 0. A unit adds products up in an order of its
-//! own, which depends neither on threads nor on how C is cut.
+//! Without a unit ([`Unit::F32`]) rounded copies are multiplied by the f32 kernels: the same but for the order of the sums,
+//! and somewhat slower than f32. As the units do, [`round`] takes numbers below 2⁻¹²⁶ (subnormal ones) for 0; the units do
+//! so with sums as well. A unit adds products up in an order of its own, which depends neither on threads nor on how C is
+//! cut.
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -50,18 +51,28 @@ pub fn round(x: f32) -> f32 {
     f32::from_bits(rounded)
 }
 
-/// Runs `product` on the rounded A and B instead of A and B.
+/// Runs `product` on dense copies of A and B that are rounded.
 pub(crate) fn rounded<T: Float>(plan: &MatMul, a: &[T], b: &[T], product: impl FnOnce(&MatMul, &[T], &[T])) {
-    let [a_span, b_span, _] = plan.spans();
-    let copy = |x: &[T]| {
-        let mut y = Buffer::scratch(x.len());
-        vectorize(
-            #[inline(always)]
-            || y.iter_mut().zip(x).for_each(|(y, x)| *y = x.round_to_bf16()),
-        );
+    let MatMul { m, k, n, lda, ldb, transpose_a, transpose_b, .. } = *plan;
+    let copy = |x: &[T], ld: usize, [rows, columns]: [usize; 2]| {
+        let mut y = Buffer::scratch(rows * columns);
+        for i in 0..rows {
+            let (x, y) = (&x[i * ld..][..columns], &mut y[i * columns..][..columns]);
+            vectorize(
+                #[inline(always)]
+                || {
+                    for j in 0..columns {
+                        y[j] = x[j].round_to_bf16();
+                    }
+                },
+            );
+        }
         y
     };
-    product(&plan.bf16(false), &copy(&a[..a_span]), &copy(&b[..b_span]));
+    let a = copy(a, lda, if transpose_a { [k, m] } else { [m, k] });
+    let b = copy(b, ldb, if transpose_b { [n, k] } else { [k, n] });
+    let dense = MatMul::new(m, k, n).transpose_a(transpose_a).transpose_b(transpose_b);
+    product(&MatMul { lda: dense.lda, ldb: dense.ldb, bf16: false, ..*plan }, &a, &b);
 }
 
 /// C = A·B of rounded operands, on one of the [`available`](Unit::available) units. The plan has been checked, and there is

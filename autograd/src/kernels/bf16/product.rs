@@ -6,6 +6,8 @@
 //!     for each 32 rows                      pack A: up to 24 KiB, stays in the L1 cache
 //!       for each 32 columns                 a block of C
 //! ```
+//!
+//! Triangles are not made use of: what need not be computed is computed.
 
 use super::super::MatMul;
 use super::super::lanes::{self, InstructionSet, Scratch};
@@ -15,6 +17,7 @@ use super::super::pieces::Pieces;
 use super::super::threads::{Shared, for_each_piece};
 use super::pack::{Block, DEPTH, Order, PAIRS_OF_STEP, SIDE, Source};
 use super::{Unit, amx, avx512};
+use std::hint::black_box;
 use std::ops::Range;
 
 /// The largest depth of a block.
@@ -56,7 +59,7 @@ pub(in super::super) fn blocks_in_l1() -> usize {
     const TIMES: usize = 1 << 13;
     let ones = [0x3f80_3f80; STEPS * PAIRS_OF_STEP];
     let mut c = [[0.0; SIDE]; SIDE];
-    let (c, start) = (c.as_flattened_mut().as_mut_ptr(), std::ptr::null());
+    let (c, start) = (black_box(c.as_flattened_mut()).as_mut_ptr(), std::ptr::null());
     let (a, b) = (ones.as_ptr(), ones.as_ptr());
     let block = Block { steps: STEPS, a, b, start, start_row: 0, c, c_row: SIDE };
     // SAFETY: the unit is available; `ones` holds the steps, and C is whole and nobody else's.
@@ -140,6 +143,7 @@ impl Part<'_> {
         multiply: impl Fn(&Block),
     ) {
         let ldc = self.plan.ldc;
+        debug_assert!(self.epilogue.bias.is_none() || !self.plan.accumulate, "a bias begins the sums");
         let accumulate = self.plan.accumulate || depth.start > 0;
         let bias = self.epilogue.bias.filter(|_| depth.start == 0).map(|bias| &bias[columns.clone()]);
         let c = self.c.get().wrapping_add(rows.start * ldc + columns.start);

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 /// A part of the processor that products of bfloat16 numbers run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// The matrix unit of Intel's processors since Sapphire Rapids: 16 × 16 sums of 32 products an instruction.
+    /// The matrix unit of Intel's Xeons since Sapphire Rapids: 16 × 16 sums of 32 products an instruction.
     Amx,
     /// AVX-512's `vdpbf16ps`, of AMD's since Zen 4: 16 sums of 2 products an instruction.
     Avx512Bf16,
