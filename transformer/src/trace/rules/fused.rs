@@ -52,7 +52,7 @@ pub const RULES: [Rule; 7] = [
     Rule {
         op: "causal_attention",
         written_in: ("CausalAttention", "autograd/src/ops/attention.rs"),
-        asked_by: &[".causal_attention("],
+        asked_by: &[".causal_attention(", ".causal_attention_with("],
         sentence: "All heads of attention in one, without the matrix of weights in memory.",
         forward: "S = Q·Kᵀ    P = softmax(S/√e + mask),  mask = −∞ where the key comes after the query    Y = P·V",
         vjp: &["V̄ = Pᵀ·Ȳ    P̄ = Ȳ·Vᵀ    S̄ = P ⊙ (P̄ − a)/√e,  aᵢ = Σⱼ Ȳᵢⱼ·Yᵢⱼ    Q̄ = S̄·K    K̄ = S̄ᵀ·Q"],
