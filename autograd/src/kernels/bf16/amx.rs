@@ -7,7 +7,8 @@
 //! A block of C takes four of the registers, A and B two each, so that four loads serve four multiplications. (Intel,
 //! "Intel 64 and IA-32 Architectures Software Developer's Manual", volume 1, chapter 18.)
 //!
-//! Rust's intrinsics for AMX are not stable in 1.95, so the instructions stand here in assembly.
+//! Rust's intrinsics for AMX are not stable in 1.95, so the instructions stand here in assembly. Miri does not run it; the
+//! tests hold it against the definition, to the last bit where sums are exact.
 
 use super::pack::{Block, PAIRS_OF_TILE};
 use std::arch::asm;

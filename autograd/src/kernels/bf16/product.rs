@@ -57,10 +57,10 @@ pub(super) fn matmul(
 pub(in super::super) fn blocks_in_l1() -> usize {
     const STEPS: usize = 8;
     const TIMES: usize = 1 << 13;
-    let ones = [0x3f80_3f80; STEPS * PAIRS_OF_STEP];
-    let mut c = [[0.0; SIDE]; SIDE];
-    let (c, start) = (black_box(c.as_flattened_mut()).as_mut_ptr(), std::ptr::null());
-    let (a, b) = (ones.as_ptr(), ones.as_ptr());
+    let ones = Aligned([0x3f80_3f80; STEPS * PAIRS_OF_STEP]);
+    let mut c = Aligned([0.0; SIDE * SIDE]);
+    let (c, start) = (black_box(&mut c.0).as_mut_ptr(), std::ptr::null());
+    let (a, b) = (ones.0.as_ptr(), ones.0.as_ptr());
     let block = Block { steps: STEPS, a, b, start, start_row: 0, c, c_row: SIDE };
     // SAFETY: the unit is available; `ones` holds the steps, and C is whole and nobody else's.
     unsafe {
@@ -75,6 +75,10 @@ pub(in super::super) fn blocks_in_l1() -> usize {
     }
     TIMES * 2 * SIDE * SIDE * STEPS * DEPTH
 }
+
+/// From the start of a cache line on: a row of a tile that lies across two of them is fetched twice.
+#[repr(align(64))]
+struct Aligned<T>(T);
 
 /// Some rows and columns of a product.
 struct Part<'a> {
@@ -158,19 +162,19 @@ impl Part<'_> {
             };
             return multiply(&Block { steps, a, b, start, start_row, c, c_row: ldc });
         }
-        let mut copy = [[0.0; SIDE]; SIDE];
+        let mut copy = Aligned([0.0; SIDE * SIDE]);
         // SAFETY: these rows and columns are inside C, and the caller's alone.
         let row_of_c = |i: usize| unsafe { std::slice::from_raw_parts_mut(c.add(i * ldc), width) };
-        for (i, copy) in copy[..height].iter_mut().enumerate() {
+        for (i, copy) in copy.0.chunks_exact_mut(SIDE).take(height).enumerate() {
             match (accumulate, bias) {
                 (true, _) => copy[..width].copy_from_slice(row_of_c(i)),
                 (false, Some(bias)) => copy[..width].copy_from_slice(bias),
                 (false, None) => {}
             }
         }
-        let whole = copy.as_flattened_mut().as_mut_ptr();
+        let whole = copy.0.as_mut_ptr();
         multiply(&Block { steps, a, b, start: whole, start_row: SIDE, c: whole, c_row: SIDE });
-        for (i, copy) in copy[..height].iter().enumerate() {
+        for (i, copy) in copy.0.chunks_exact(SIDE).take(height).enumerate() {
             row_of_c(i).copy_from_slice(&copy[..width]);
         }
     }
