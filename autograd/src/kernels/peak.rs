@@ -17,7 +17,7 @@ pub fn multiply_add_peak(runs: usize) -> f64 {
     (0..runs.max(1)).map(|_| one_run::<f32>()).fold(0.0, f64::max)
 }
 
-/// The same of what multiplies bfloat16 numbers (see [`bf16`](super::bf16)), with its operands in the L1 cache; without a unit
+/// The same of what multiplies bfloat16 numbers (see [`super::bf16`]), with its operands in the L1 cache; without a unit
 /// for them it is the [`multiply_add_peak`].
 pub fn bf16_peak(runs: usize) -> f64 {
     #[cfg(target_arch = "x86_64")]
