@@ -2,13 +2,16 @@
 //! step goes back to the pool, and the next step takes it from there. (With several threads each has a pool, and its first
 //! step may come later.) And it is never an n × n matrix of attention.
 
-use autograd::Float;
+use autograd::{Float, Tensor};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use transformer::bench::{BenchConfig, Step};
-use transformer::model::ModelConfig;
+use transformer::data::batches::Batch;
+use transformer::model::{Gpt, ModelConfig, Pass};
+use transformer::random::{Purpose, generator};
 use transformer::train::config::Dtype;
+use transformer::train::gradient::gradient;
 
 /// The bytes from which on an allocation counts. The smallest activation of the model below takes 64 KiB; the tape's
 /// own list of nodes, some 200 bytes a node, stays below.
@@ -122,13 +125,26 @@ fn no_allocation_of_a_step_is_as_large_as_one_head_s_matrix_of_attention() {
         vocab_size: 16,
         ..ModelConfig::default()
     };
-    let mut step =
-        Step::new(&BenchConfig { name: "long".to_owned(), model, batch_size: 1, dtype: Dtype::F32 });
-    LARGEST.store(0, Relaxed);
-    step.run();
-    let largest = LARGEST.load(Relaxed);
-    // The MLP's hidden vectors, [n, 64]; the matrix [n, n] would take 16 times as much.
-    let (hidden, matrix) = (n * 64 * size_of::<f32>(), n * n * size_of::<f32>());
-    assert!(largest >= hidden, "the largest allocation is counted: {largest} of at least {hidden} bytes");
-    assert!(largest < matrix / 4, "{largest} bytes at once, where an n × n matrix has {matrix}");
+    let of_model = Gpt::<Tensor<f32>>::init(&model, 1);
+    let tokens: Vec<usize> = (0..n).map(|i| i % 16).collect();
+    let batch = Batch { x: tokens.clone(), y: tokens, rows: 1, length: n };
+    let dropping = || {
+        _ = gradient(&of_model, std::slice::from_ref(&batch), |_| {
+            Pass::training(0.2, generator(0, Purpose::Dropout))
+        })
+    };
+    let (name, batch_size, dtype) = ("long".to_owned(), 1, Dtype::F32);
+    let mut step = Step::new(&BenchConfig { name, model, batch_size, dtype });
+    let steps: [(&str, &mut dyn FnMut()); 2] =
+        [("a step", &mut || _ = step.run()), ("a gradient with dropout", &mut || dropping())];
+    for (what, step) in steps {
+        f32::with_pool(|pool| pool.clear());
+        LARGEST.store(0, Relaxed);
+        step();
+        let largest = LARGEST.load(Relaxed);
+        // The MLP's hidden vectors, [n, 64]; the matrix [n, n] would take 16 times as much.
+        let (hidden, matrix) = (n * 64 * size_of::<f32>(), n * n * size_of::<f32>());
+        assert!(largest >= hidden, "{what}: {largest} bytes at most, where {hidden} were expected");
+        assert!(largest < matrix / 4, "{what}: {largest} bytes at once, where an n × n matrix has {matrix}");
+    }
 }

@@ -19,6 +19,7 @@ use super::threads::{for_each_chunk, for_each_pair_of_chunks};
 use super::{MatMul, Triangle};
 use crate::Float;
 use crate::buffer::Buffer;
+use std::ops::Range;
 
 /// Query rows at a time.
 const BLOCK: usize = 64;
@@ -79,22 +80,35 @@ impl Attention {
         b
     }
 
-    /// Each row of P, or of its cotangent, times M up to its own position.
-    fn drop<T: Float>(&self, head: usize, start: usize, rows: &mut [T], ld: usize) {
-        let Some(dropout) = self.dropout else { return };
-        let mut mask = Buffer::scratch(self.n);
-        for (i, row) in (start..).zip(rows.chunks_mut(ld)) {
-            let (row, mask) = (&mut row[..=i], &mut mask[..=i]);
-            dropout.mask((head * self.n + i) * self.n, mask);
+    /// M for some rows of P, each up to its own position; nothing without dropout.
+    fn mask<T: Float>(&self, head: usize, rows: Range<usize>, mask: &mut [T], ld: usize) {
+        if let Some(dropout) = self.dropout {
+            for (i, mask) in rows.zip(mask.chunks_mut(ld)) {
+                dropout.mask((head * self.n + i) * self.n, &mut mask[..=i]);
+            }
+        }
+    }
+
+    /// Rows of P, or of its cotangent, times M, each up to its own position; nothing without dropout.
+    fn drop<T: Float>(&self, start: usize, rows: &mut [T], mask: &[T], ld: usize) {
+        if self.dropout.is_some() {
             vectorize(
                 #[inline(always)]
                 || {
-                    for j in 0..row.len() {
-                        row[j] *= mask[j];
+                    for (i, (row, mask)) in rows.chunks_mut(ld).zip(mask.chunks(ld)).enumerate() {
+                        for j in 0..=start + i {
+                            row[j] *= mask[j];
+                        }
                     }
                 },
             );
         }
+    }
+
+    /// Numbers of a block of scores; of a block of M, if there is one.
+    fn size_of_blocks(&self) -> [usize; 2] {
+        let size = BLOCK.min(self.n) * padded(self.n);
+        [size, if self.dropout.is_some() { size } else { 0 }]
     }
 
     fn product(&self, m: usize, k: usize, n: usize) -> MatMul {
@@ -106,7 +120,7 @@ impl Attention {
         &self,
         a: &[T],
         b: &[T],
-        rows: std::ops::Range<usize>,
+        rows: Range<usize>,
         [lda, ldb]: [usize; 2],
         c: &mut [T],
     ) {
@@ -126,7 +140,7 @@ impl Attention {
         }
         for_each_pair_of_chunks(out, n * h * d, statistics, h * n, |item, out, statistics| {
             let qkv = &qkv[item * n * row..][..n * row];
-            let mut scores = Buffer::scratch(BLOCK.min(n) * padded(n));
+            let [mut scores, mut mask] = self.size_of_blocks().map(Buffer::scratch);
             for head in 0..h {
                 let [q, k, v] = self.starts(head);
                 for start in (0..n).step_by(BLOCK) {
@@ -135,7 +149,8 @@ impl Attention {
                     let p = &mut scores[..rows * block.ld];
                     self.lower_triangle(&qkv[q..], &qkv[k..], start..end, [row, row], p);
                     T::causal_softmax(block, p, &mut statistics[head * n + start..][..rows]);
-                    self.drop(item * h + head, start, p, block.ld);
+                    self.mask(item * h + head, start..end, &mut mask, block.ld);
+                    self.drop(start, p, &mask, block.ld);
                     let plan = self.product(rows, end, d).triangle(Triangle::OfA { first: start });
                     let plan = MatMul { lda: block.ld, ldb: row, ldc: h * d, ..plan };
                     T::matmul(&plan, p, &qkv[v..], &mut out[start * h * d + head * d..]);
@@ -159,8 +174,8 @@ impl Attention {
         for_each_chunk(dqkv, n * row, |item, dqkv| {
             let qkv = &qkv[item * n * row..][..n * row];
             let (out, dout) = (&out[item * n * h * d..], &dout[item * n * h * d..]);
-            let size = BLOCK.min(n) * padded(n);
-            let mut blocks = Buffer::scratch(2 * size);
+            let [size, of_mask] = self.size_of_blocks();
+            let (mut blocks, mut mask) = (Buffer::scratch(2 * size), Buffer::scratch(of_mask));
             let mut along = [T::ZERO; BLOCK];
             for head in 0..h {
                 let [q, k, v] = self.starts(head);
@@ -171,7 +186,8 @@ impl Attention {
                     let (p, ds) = (&mut p[..rows * block.ld], &mut ds[..rows * block.ld]);
                     self.lower_triangle(&qkv[q..], &qkv[k..], start..end, [row, row], p);
                     self.lower_triangle(&dout[head * d..], &qkv[v..], start..end, [h * d, row], ds); // P̄ = Ȳ·Vᵀ
-                    self.drop(item * h + head, start, ds, block.ld);
+                    self.mask(item * h + head, start..end, &mut mask, block.ld);
+                    self.drop(start, ds, &mask, block.ld);
                     let at = start * h * d + head * d;
                     vectorize(
                         #[inline(always)]
@@ -179,7 +195,7 @@ impl Attention {
                     );
                     let statistics = &statistics[(item * h + head) * n + start..][..rows];
                     T::causal_softmax_vjp(block, p, ds, statistics, &along);
-                    self.drop(item * h + head, start, p, block.ld); // for V̄
+                    self.drop(start, p, &mask, block.ld); // P̃, for V̄
                     let q_rows = &qkv[start * row + q..];
                     let dout_rows = &dout[start * h * d + head * d..];
                     let triangle = Triangle::OfA { first: start };

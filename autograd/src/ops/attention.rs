@@ -9,7 +9,8 @@ use crate::{At, Cotangents, Float, Op, Saved, Tensor, Var};
 /// V̄ = Pᵀ·Ȳ    P̄ = Ȳ·Vᵀ    S̄ = P ⊙ (P̄ − a)/√e,  aᵢ = Σⱼ Ȳᵢⱼ·Yᵢⱼ    Q̄ = S̄·K    K̄ = S̄ᵀ·Q
 /// ```
 /// for every head, on Q, K and V side by side: `[b, n, (h + 2·h_kv)·e] → [b, n, h·e]`. P is never stored: the
-/// largest score of each row and its sum of powers are, from which P comes again on the way back. Inside
+/// largest score of each row and its sum of powers are, from which P comes again on the way back. With dropout, whose mask is
+/// M, Y = (P ⊙ M)·V, so that P ⊙ M is in the place of P in V̄, and P̄ = (Ȳ·Vᵀ) ⊙ M; all else is as it stands. Inside
 /// [`Tape::with_bf16`](crate::Tape::with_bf16) the operands of all products are rounded. Vaswani et al. 2017; Dao et al. 2022.
 pub struct CausalAttention {
     n_head: usize,
@@ -49,7 +50,10 @@ impl<T: Float> Op<T> for CausalAttention {
         };
         let dropped = match self.dropout {
             None => String::new(),
-            Some(Dropout { p, seed, .. }) => format!(", dropout p = {p}, seed {seed}"),
+            Some(Dropout { p, seed, before: 0 }) => format!(", dropout p = {p}, seed {seed}"),
+            Some(Dropout { p, seed, before }) => {
+                format!(", dropout p = {p}, seed {seed} after {before} entries")
+            }
         };
         format!("{} heads{shared}{dropped}", self.n_head)
     }
@@ -101,10 +105,10 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().apply(CausalAttention { n_head, n_head_kv, bf16, dropout }, &[self])
     }
 
-    /// [`causal_attention`](Var::causal_attention) as the textbook writes it, op by op.
+    /// [`causal_attention_with`](Var::causal_attention_with) as the textbook writes it, op by op.
     ///
     /// # Panics
-    /// As `causal_attention`.
+    /// As `causal_attention_with`.
     #[track_caller]
     pub fn causal_attention_textbook(
         self,

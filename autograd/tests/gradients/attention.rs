@@ -111,6 +111,9 @@ fn with_dropout_causal_attention_has_the_right_gradient_and_is_the_composition_w
         let f = dropping(f, p, seed);
         are_equal(&f, &Composed(f), &x)
     });
+    for_all(32, (heads(0..40, 9), 0.0..1.0, 0..9u64), |((f, x), p, seed)| {
+        f32_agrees_with_f64(&dropping(f, p, seed), &x)
+    });
     for n in [15, 17, 33, 64, 65, 150] {
         let f = dropping(Attention { n_head: 2, n_head_kv: 1, dropout: None }, 0.3, 5);
         let x = Tensor::from_fn([2, n, 4 * 5], |i| (i as f64 * 0.37).sin() * 2.0);

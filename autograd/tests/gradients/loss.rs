@@ -138,6 +138,18 @@ fn a_class_can_be_the_one_that_does_not_count() {
 }
 
 #[test]
+fn the_mean_over_no_row_at_all_is_no_number_and_has_a_gradient_of_no_number() {
+    let f = CrossEntropy { targets: Vec::new(), ignore: None };
+    for found in [
+        value_and_gradients(&f, &[Tensor::<f64>::zeros([0, 3])]),
+        value_and_gradients(&Composed(f.clone()), &[Tensor::<f64>::zeros([0, 3])]),
+    ] {
+        assert!(found[0].item().is_nan(), "{}", found[0]);
+        assert_eq!(found[1].shape()[..], [0, 3]);
+    }
+}
+
+#[test]
 fn the_mean_over_no_row_that_counts_is_no_number() {
     let f = CrossEntropy { targets: vec![IGNORED; 2], ignore: Some(IGNORED) };
     assert!(value_and_gradients(&f, &[Tensor::<f64>::zeros([2, 3])])[0].item().is_nan());

@@ -15,7 +15,7 @@ use serde::Serialize;
 pub enum Path {
     /// Primitives, as the textbook writes it: what is read and stepped through
     Textbook,
-    /// The fused ops: what trains
+    /// The fused ops: what trains, here without dropout
     Fused,
     /// The textbook's, with dropout
     Dropout,

@@ -2,6 +2,7 @@
 
 use super::{Activation, Design, Gpt, ModelConfig, NormKind, Pass, every_design};
 use crate::data::batches::Batch;
+use crate::random::{Purpose, generator};
 use autograd::gradcheck::{Function, GradCheck, Verdict};
 use autograd::{Float, Tape, Tensor, Var};
 
@@ -34,9 +35,23 @@ fn loss_of(config: &ModelConfig) -> Loss {
 
 #[test]
 fn for_every_design_the_textbook_pass_has_the_loss_and_the_gradient_of_the_fused_one() {
+    agree([Pass::evaluation, || Pass::evaluation().textbook()]);
+}
+
+#[test]
+fn with_dropout_both_draw_the_same_masks() {
+    fn training() -> Pass {
+        Pass::training(0.3, generator(2, Purpose::Dropout)).from_row(5)
+    }
+    agree([training, || training().textbook()]);
+}
+
+/// Two kinds of pass have the same loss and the same gradient.
+fn agree(passes: [fn() -> Pass; 2]) {
     for config in every_design(16, 7, 11) {
         let Loss { model, batch } = loss_of(&config);
-        let [fused, textbook] = [Pass::evaluation(), Pass::evaluation().textbook()].map(|pass| {
+        let [fused, textbook] = passes.map(|pass| {
+            let pass = pass();
             let tape = Tape::new();
             let on_tape = model.on(&tape);
             let loss = on_tape.loss(&batch, &pass);

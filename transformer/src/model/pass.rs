@@ -44,11 +44,6 @@ impl Pass {
         Pass { first_row: self.first_row + row, ..self }
     }
 
-    /// Whether activations are dropped in this pass.
-    pub fn drops(&self) -> bool {
-        self.dropout.is_some()
-    }
-
     /// x `[b, …]` with some entries dropped, if this is a training pass with dropout.
     #[track_caller]
     pub fn dropout<'t, T: Float>(&self, x: Var<'t, T>) -> Var<'t, T> {

@@ -52,8 +52,8 @@ impl Early {
             return;
         }
         let work = Work::after(done, config, validation);
-        // Forward is a third of an update; at f32, as evaluations are, about two thirds of one that a unit does at bf16.
-        let faster = config.dtype == Dtype::Bf16 && Unit::current() != Unit::F32;
+        // Forward is a third of an update; at f32, as evaluations are, about two thirds of one that AMX does at bf16.
+        let faster = config.dtype == Dtype::Bf16 && Unit::current() == Unit::Amx;
         let forward = if faster { 2.0 / 3.0 } else { 1.0 / 3.0 };
         let evaluated = forward * work.evaluated as f64 / config.tokens_per_update() as f64;
         let seconds = Range::of(std::mem::take(&mut self.times))

@@ -15,8 +15,8 @@ pub enum Dtype {
     #[default]
     #[value(alias = "float32")]
     F32,
-    /// The same numbers rounded to 8 bits' precision: several times as fast on a processor with AMX, and slower on one
-    /// without AMX or AVX512-BF16
+    /// The same numbers rounded to 8 bits' precision: with AMX a step takes about half of the time; with AVX512-BF16 alone
+    /// it may gain or lose; without either it is slower
     #[value(alias = "bfloat16")]
     Bf16,
 }
@@ -30,6 +30,9 @@ impl Dtype {
         match Unit::current() {
             Unit::F32 => {
                 ", bf16 (slower than f32 here: no unit of this processor multiplies such numbers)".to_owned()
+            }
+            Unit::Avx512Bf16 => {
+                ", bf16 by AVX512-BF16 (on some processors slower than f32: see bench)".to_owned()
             }
             unit => format!(", bf16 by {unit}"),
         }

@@ -34,7 +34,8 @@ pub(super) fn matmul(
     epilogue: Epilogue<f32>,
     c: &mut [f32],
 ) {
-    assert!(Unit::available().contains(&unit), "this processor has no {unit:?}"); // so all below may run
+    // So the instructions below are there: each of the two units needs all of them but AMX's.
+    assert!(unit != Unit::F32 && Unit::available().contains(&unit), "this processor has no {unit:?}");
     let c = Shared(c.as_mut_ptr());
     let pieces = Pieces::for_units(plan);
     for_each_piece(pieces.count, |piece| {
@@ -47,7 +48,8 @@ pub(super) fn matmul(
                     let registers = amx::Registers::new();
                     part.run(|block| registers.multiply(block));
                 }
-                _ => part.run(|block| avx512::multiply(block)),
+                Unit::Avx512Bf16 => part.run(|block| avx512::multiply(block)),
+                Unit::F32 => unreachable!("refused above"),
             }
         }
     });

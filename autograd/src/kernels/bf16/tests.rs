@@ -1,6 +1,7 @@
 //! Rounding by its definition, and the units against the product of rounded numbers.
 
 use super::super::attention::Attention;
+use super::super::dropout::Dropout;
 use super::super::part::Epilogue;
 use super::super::threads::{Shared, set_threads, threads};
 use super::super::{naive, textbook};
@@ -247,17 +248,21 @@ fn attention_by_hand(at: &Attention, qkv: &[f64], dout: &[f64]) -> [Vec<f64>; 2]
             let most = s.iter().fold(f64::NEG_INFINITY, |most, &s| most.max(s));
             let total: f64 = s.iter().map(|s| (s - most).exp()).sum();
             let p: Vec<f64> = s.iter().map(|s| (s - most).exp() / total).collect();
+            let mut mask = vec![1.0; i + 1];
+            if let Some(dropout) = at.dropout {
+                dropout.mask(((item * h + head) * n + i) * n, &mut mask);
+            }
             let y = (item * n + i) * h * d + head * d..(item * n + i) * h * d + (head + 1) * d;
             for j in 0..=i {
-                add(&mut out[y.clone()], p[j], &qkv[v(j)..][..d]);
+                add(&mut out[y.clone()], p[j] * mask[j], &qkv[v(j)..][..d]);
             }
             let dy = &dout[y.clone()];
             let along: f64 = dy.iter().zip(&out[y]).map(|(dy, y)| dy * y).sum();
             for j in 0..=i {
-                let ds = p[j] * (dot(dy, &qkv[v(j)..][..d]) - along) / (d as f64).sqrt();
+                let ds = p[j] * (mask[j] * dot(dy, &qkv[v(j)..][..d]) - along) / (d as f64).sqrt();
                 add(&mut dqkv[q(i)..][..d], ds, &qkv[k(j)..][..d]);
                 add(&mut dqkv[k(j)..][..d], ds, &qkv[q(i)..][..d]);
-                add(&mut dqkv[v(j)..][..d], p[j], dy);
+                add(&mut dqkv[v(j)..][..d], p[j] * mask[j], dy);
             }
         }
     }
@@ -278,7 +283,8 @@ fn attention<T: Float>(at: &Attention, qkv: &[f64], dout: &[f64]) -> [Vec<f64>; 
 fn attention_rounds_every_operand_of_its_seven_products_and_nothing_else() {
     for n in if cfg!(miri) { vec![3] } else { vec![1, 15, 17, 31, 33, 63, 64, 65, 100, 150] } {
         for (h, h_kv, d) in [(1, 1, 16), (2, 1, 5)] {
-            let at = Attention { bf16: true, ..Attention::new(n, h, h_kv, d) };
+            let dropout = (n % 3 == 0).then_some(Dropout { p: 0.2, seed: 4, before: 0 });
+            let at = Attention { bf16: true, dropout, ..Attention::new(n, h, h_kv, d) };
             let mut number = random(n as u64);
             let mut numbers = |n: usize| (0..n).map(|_| 2.0 * f64::from(number())).collect::<Vec<_>>();
             let (qkv, dout) = (numbers(2 * n * (h + 2 * h_kv) * d), numbers(2 * n * h * d));
