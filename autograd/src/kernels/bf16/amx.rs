@@ -65,8 +65,8 @@ impl Registers {
     /// # Safety
     /// [`is_allowed`] must have said yes.
     pub(super) unsafe fn new() -> Self {
-        // SAFETY: reads the 64 bytes of a valid configuration, and zeroes the registers, which nothing else uses: the compiler
-        // has no instructions for them, and this file is the only one that has.
+        // SAFETY: reads the 64 bytes of a valid configuration, and zeroes the registers, which nothing else uses: this file
+        // alone has instructions for them.
         unsafe {
             asm!(
                 "ldtilecfg [{}]",
@@ -86,10 +86,10 @@ impl Registers {
     #[inline]
     pub(super) unsafe fn multiply(&self, block: &Block) {
         let below = |p: *const f32, row: usize| p.wrapping_add(16 * row);
-        // SAFETY: this thread's tiles are configured, as `self` shows: nothing between `new` and `drop` configures them anew (what
-        // packs, and what computes gelu, has no such instructions). They are read and written within this one statement. It reads two
-        // tiles of A and of B a step, 16 × 64 bytes each and one after the other, twice 16 rows of 128 bytes of `start`, and
-        // writes as many of C: the caller's promise.
+        // SAFETY: this thread's tiles are configured, as `self` shows: nothing between `new` and `drop` configures them
+        // anew (what packs, and what computes gelu, has no such instructions). They are read and written within this one
+        // statement. It reads two tiles of A and of B a step, 16 × 64 bytes each and one after the other, and twice 16 rows
+        // of 128 bytes of `start`, if it is not null; it writes as many of C: the caller's promise.
         unsafe {
             asm!(
                 "test {start}, {start}",
