@@ -83,8 +83,8 @@ pub trait Float:
         self.to_f64().is_finite()
     }
 
-    /// Rounded to f32 and then to the nearest bfloat16 number (see [`bf16`](crate::kernels::bf16)). A dual number keeps its tangent, as if nothing had been
-    /// rounded: a staircase has no slope to learn from.
+    /// Rounded to f32 and then to the nearest bfloat16 number (see [`bf16`](crate::kernels::bf16)). A dual number keeps its
+    /// tangent, as if nothing had been rounded: a staircase has no slope to learn from.
     #[inline]
     fn round_to_bf16(self) -> Self {
         let rounded = f64::from(kernels::bf16::round(self.to_f64() as f32));

@@ -42,6 +42,7 @@ mod float;
 pub mod gradcheck;
 mod gradients;
 pub mod kernels;
+mod modes;
 pub mod op;
 pub mod ops;
 mod print;

@@ -26,8 +26,8 @@ pub struct Tape<T: Float> {
     pub(crate) id: u64,
     nodes: RefCell<Vec<Node<T>>>,
     pub(crate) scopes: RefCell<Scopes>,
-    gradients_on: Cell<bool>,
-    bf16: Cell<bool>,
+    pub(crate) gradients_on: Cell<bool>,
+    pub(crate) bf16: Cell<bool>,
     freed: Cell<bool>,
     pub(crate) stop_at_non_finite: Cell<bool>,
     pub(crate) op_times: RefCell<Option<Vec<OpTime>>>,
@@ -191,34 +191,6 @@ impl<T: Float> Tape<T> {
             "backward: backward_and_free has given this tape's values away; walk back with backward first, \
              or compute the loss again on a fresh tape"
         );
-    }
-
-    /// Runs `f` with gradients off: what it puts on the tape, leaves too, is a constant to every later `backward`.
-    pub fn no_grad<R>(&self, f: impl FnOnce() -> R) -> R {
-        let before = self.set_gradients_on(false);
-        let result = f();
-        self.set_gradients_on(before);
-        result
-    }
-
-    /// Says whether the walk back goes through what is computed from now on, and returns whether it did.
-    pub(crate) fn set_gradients_on(&self, gradients_on: bool) -> bool {
-        self.gradients_on.replace(gradients_on)
-    }
-
-    /// Runs `f`, in which the matrix products of `linear`, `matmul` and attention round their operands to bfloat16, if `yes`;
-    /// the walk back through them does as well. Sums, values and gradients keep T's precision (see
-    /// [`kernels::bf16`](crate::kernels::bf16)).
-    pub fn with_bf16<R>(&self, yes: bool, f: impl FnOnce() -> R) -> R {
-        let before = self.bf16.replace(yes);
-        let result = f();
-        self.bf16.set(before);
-        result
-    }
-
-    /// Whether products that are put on the tape now round their operands to bfloat16.
-    pub fn is_bf16(&self) -> bool {
-        self.bf16.get()
     }
 
     /// All nodes, in the order in which they were computed.
