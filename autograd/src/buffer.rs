@@ -43,6 +43,14 @@ impl<T: Float> Buffer<T> {
     }
 }
 
+impl<T: Float> Clone for Buffer<T> {
+    fn clone(&self) -> Self {
+        let mut copy = Buffer::scratch(self.len);
+        copy.copy_from_slice(self);
+        copy
+    }
+}
+
 impl<T: Float> Block<T> {
     #[inline]
     fn take(class: usize) -> Self {

@@ -131,7 +131,8 @@ impl<T: Float> Cotangents<'_, T> {
 
     fn arrive(&mut self, i: usize, contribution: Tensor<T>) {
         let to = self.inputs[i] as usize;
-        let delta = contribution.sum_to(self.nodes[to].value.shape());
+        let shape = self.nodes[to].value.shape();
+        let delta = if contribution.shape() == shape { contribution } else { contribution.sum_to(shape) };
         if let Some(watch) = &mut self.watch {
             let before = self.sums[to].as_ref();
             watch(Contribution { from: self.node, input: i, to, delta: &delta, before });

@@ -12,8 +12,16 @@ use std::ops::Deref;
 pub type Axes = SmallVec<[usize; 4]>;
 
 /// The sizes of a tensor's axes; `[]` is the shape of a scalar.
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
+#[derive(PartialEq, Eq, Hash, Default)]
 pub struct Shape(Axes);
+
+/// By copying the sizes at once; [`SmallVec`]'s own clone takes them one by one.
+impl Clone for Shape {
+    #[inline]
+    fn clone(&self) -> Self {
+        Shape(Axes::from_slice(self))
+    }
+}
 
 impl Shape {
     /// How many numbers a tensor of this shape holds.

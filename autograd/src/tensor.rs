@@ -66,15 +66,10 @@ impl<T: Float> Tensor<T> {
 
     /// A tensor whose numbers `write` fills in. It is handed memory with old contents and overwrites all of it.
     pub fn build(shape: impl Into<Shape>, write: impl FnOnce(&mut [T])) -> Self {
-        let mut tensor = Tensor::scratch(shape.into());
-        write(tensor.data_mut());
-        tensor
-    }
-
-    /// A tensor whose numbers are old contents, to be overwritten.
-    fn scratch(shape: Shape) -> Self {
-        let storage = Buffer::scratch(shape.numel());
-        Tensor { shape, storage: Arc::new(storage) }
+        let shape = shape.into();
+        let mut numbers = Buffer::scratch(shape.numel());
+        write(&mut numbers);
+        Tensor { shape, storage: Arc::new(numbers) }
     }
 
     /// The sizes of the axes.
@@ -98,10 +93,7 @@ impl<T: Float> Tensor<T> {
     /// The numbers, to be changed; they are copied first if another tensor shares them.
     #[inline]
     pub fn data_mut(&mut self) -> &mut [T] {
-        if Arc::get_mut(&mut self.storage).is_none() {
-            *self = Tensor::new(self.shape.clone(), self.data());
-        }
-        Arc::get_mut(&mut self.storage).expect("just copied, so not shared")
+        Arc::<Buffer<T>>::make_mut(&mut self.storage)
     }
 
     /// The one number of a tensor that holds one.

@@ -90,6 +90,10 @@ pub(crate) fn matmul_on<T: Simd>(
         return bf16::matmul_on(bf16::Unit::current(), plan, a, b, epilogue, c);
     }
     let c = Shared(c.as_mut_ptr());
+    if plan.m * plan.k * plan.n < 2 * WORTH_A_THREAD {
+        let (rows, columns) = (0..plan.m, 0..plan.n);
+        return lanes::dispatch_on(set, Part { plan, a, b, epilogue, c, rows, columns });
+    }
     let pieces = Pieces::of::<T>(plan);
     for_each_piece(pieces.count, |piece| {
         let (rows, columns) = pieces.get(piece);

@@ -58,6 +58,29 @@ pub(super) struct Part<'a, T> {
     pub columns: Range<usize>,
 }
 
+/// A range in blocks of `size`, of which the last may be shorter.
+/// (As [`step_by`](Iterator::step_by), which first divides to count its steps: most of the work of a tiny product.)
+struct Blocks {
+    rest: Range<usize>,
+    size: usize,
+}
+
+#[inline(always)]
+fn blocks(range: Range<usize>, size: usize) -> Blocks {
+    Blocks { rest: range, size }
+}
+
+impl Iterator for Blocks {
+    type Item = Range<usize>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Range<usize>> {
+        let Range { start, end } = self.rest;
+        self.rest.start = end.min(start + self.size);
+        (start < end).then_some(start..self.rest.start)
+    }
+}
+
 impl<T: Simd> Kernel<T> for Part<'_, T> {
     type Output = ();
 
@@ -77,15 +100,14 @@ impl<T: Simd> Kernel<T> for Part<'_, T> {
             }
         }
         let all = self.columns.start..self.columns.end.min(edge);
-        let (k, blocks) = (self.plan.k, self.plan.k.div_ceil(KC));
-        let kc = k.div_ceil(blocks);
+        let k = self.plan.k;
+        let kc = k.div_ceil(k.div_ceil(KC));
         let width = all.len().min(NC).next_multiple_of(L::N);
         let mut scratch = Scratch::new(kc * width + kc * GROUP * L::MR);
         let (panels_b, panels_a) = scratch.numbers().split_at_mut(kc * width);
-        for depth in (0..k).step_by(kc) {
-            for start in all.clone().step_by(NC) {
-                let columns = start..all.end.min(start + NC);
-                self.block::<L>(depth..k.min(depth + kc), columns, panels_b, panels_a);
+        for depth in blocks(0..k, kc) {
+            for columns in blocks(all.clone(), NC) {
+                self.block::<L>(depth.clone(), columns, panels_b, panels_a);
             }
         }
     }
@@ -142,11 +164,10 @@ impl<T: Simd> Part<'_, T> {
         if row_by_row && !on_the_way {
             pack_rows::<L>(self.plan, self.b, depth.clone(), columns.clone(), panels_b);
         }
-        for start in columns.clone().step_by(nr).filter(|_| !row_by_row) {
-            let panel = start..columns.end.min(start + nr);
+        for panel in blocks(columns.clone(), nr).filter(|_| !row_by_row) {
             let width = panel.len().next_multiple_of(L::N);
             let whole = if b_as_it_lies { panel.len() / L::N * L::N } else { 0 };
-            let place = &mut panels_b[kc * (start - columns.start)..];
+            let place = &mut panels_b[kc * (panel.start - columns.start)..];
             if whole < panel.len() {
                 pack_panel::<L>(
                     self.plan,
@@ -161,26 +182,25 @@ impl<T: Simd> Part<'_, T> {
 
         let a_is_small = (kc - 1) * lda + self.rows.len() <= FITS_L1;
         let a_as_it_lies = !transpose_a || columns.len() <= nr || a_is_small;
-        for group in self.rows.clone().step_by(GROUP * L::MR) {
-            let rows = group..self.rows.end.min(group + GROUP * L::MR);
+        for group in blocks(self.rows.clone(), GROUP * L::MR) {
             if !a_as_it_lies {
-                pack_group::<L>(self.plan, self.a, rows.clone(), depth.clone(), panels_a);
+                pack_group::<L>(self.plan, self.a, group.clone(), depth.clone(), panels_a);
             }
-            for i in rows.clone().step_by(L::MR) {
+            for rows in blocks(group.clone(), L::MR) {
+                let (i, height) = (rows.start, rows.len());
                 let (a, a_row, a_column) = match (a_as_it_lies, transpose_a) {
-                    (false, _) => (panels_a[i - group..].as_ptr(), 1, GROUP * L::MR),
+                    (false, _) => (panels_a[i - group.start..].as_ptr(), 1, GROUP * L::MR),
                     (true, false) => (self.a[i * lda + depth.start..].as_ptr(), lda, 1),
                     (true, true) => (self.a[depth.start * lda + i..].as_ptr(), 1, lda),
                 };
                 if a_as_it_lies && !transpose_a {
-                    self.prefetch_rows::<L>(i + L::MR..rows.end.min(i + 2 * L::MR), depth.clone());
+                    self.prefetch_rows::<L>(rows.end..group.end.min(rows.end + L::MR), depth.clone());
                 }
-                let height = L::MR.min(rows.end - i);
-                let (columns_end, needed) = self.in_triangle(i..i + height, columns.end, depth.clone());
+                let (columns_end, needed) = self.in_triangle(rows.clone(), columns.end, depth.clone());
                 let skipped = needed.start - depth.start;
                 let a = a.wrapping_add(skipped * a_column);
-                for start in columns.clone().step_by(nr).take_while(|&start| start < columns_end) {
-                    let panel = start..columns.end.min(start + nr);
+                for panel in blocks(columns.clone(), nr).take_while(|panel| panel.start < columns_end) {
+                    let start = panel.start;
                     let width = panel.len().min((columns_end - start).next_multiple_of(L::N));
                     let packed = panels_b[kc * (start - columns.start)..].as_mut_ptr();
                     let packed_row = if b_as_it_lies { L::N } else { panel.len().next_multiple_of(L::N) };
@@ -221,7 +241,7 @@ impl<T: Simd> Part<'_, T> {
                     }
                 }
                 if let Some(gelu) = gelu {
-                    for row in i..i + height {
+                    for row in rows {
                         let at = row * ldc + columns.start;
                         // SAFETY: inside C, and inside Y, which is as long; this piece's alone in both.
                         let (u, y) = unsafe {

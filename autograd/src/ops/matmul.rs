@@ -87,12 +87,13 @@ impl<'a, T: Float> Product<'a, T> {
         let plan = |m, k| kernels::MatMul::new(m, k, n).transpose_a(transpose_a).transpose_b(transpose_b);
 
         // A batch of A against a single B is one tall matrix: [b, m, k] × [k, n] = [b·m, k] × [k, n].
-        if batch_b.numel() == 1 && !transpose_a {
-            return Product { a, b, shape, plan: plan(batch.numel() * m, k), starts: smallvec![[0, 0, 0]] };
+        let items = batch.numel();
+        if items == 1 || batch_b.numel() == 1 && !transpose_a {
+            return Product { a, b, shape, plan: plan(items * m, k), starts: smallvec![[0, 0, 0]] };
         }
         let (strides_a, strides_b) = (batch_a.broadcast_strides(&batch), batch_b.broadcast_strides(&batch));
         let batch_strides = batch.strides();
-        let starts = (0..batch.numel()).map(|item| {
+        let starts = (0..items).map(|item| {
             let offset = |strides: &[usize]| -> usize {
                 (0..batch.len()).map(|axis| item / batch_strides[axis] % batch[axis] * strides[axis]).sum()
             };

@@ -65,12 +65,14 @@ fn along<T: Float, const N: usize>(
     x: [&Tensor<T>; N],
     f: impl Fn(usize, [&[T]; N], &mut [T]),
 ) -> Tensor<T> {
-    let rank = x[0].shape().len();
+    let (rank, width) = (x[0].shape().len(), x[0].shape()[axis]);
+    if axis + 1 == rank {
+        return Tensor::build(x[0].shape(), |y| f(width, x.map(|x| x.data()), y));
+    }
     let last: Axes = (0..rank).filter(|&other| other != axis).chain([axis]).collect();
     let back: Axes = (0..rank)
         .map(|other| if other == axis { rank - 1 } else { other - usize::from(other > axis) })
         .collect();
-    let width = x[0].shape()[axis];
     let x = x.map(|x| x.permute(&last)); // […, width]
     let y = Tensor::build(x[0].shape(), |y| f(width, x.each_ref().map(|x| x.data()), y));
     y.permute(&back)
