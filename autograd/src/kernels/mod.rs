@@ -6,6 +6,7 @@
 pub mod adamw;
 pub mod attention;
 pub mod bf16;
+mod block;
 pub mod blocked;
 pub mod causal_softmax;
 pub mod cross_entropy;

@@ -3,8 +3,8 @@
 //! The same as in [`packed`](super::packed), which says what the order is; here as fast as memory allows.
 
 use super::MatMul;
+use super::block::{GROUP, LINE};
 use super::lanes::Lanes;
-use super::part::{GROUP, LINE};
 use std::ops::Range;
 
 /// How many rows ahead a short run of a row is asked for: the processor does not foresee it.
@@ -101,6 +101,31 @@ pub(super) fn pack_group<L: Lanes>(
             L::load(&from[i..]).store(&mut to[i..]);
         }
         to[whole..from.len()].copy_from_slice(&from[whole..]);
+    }
+}
+
+/// The same, panel after panel.
+#[inline(always)]
+pub(super) fn pack_panels<L: Lanes>(
+    plan: &MatMul,
+    a: &[L::Scalar],
+    rows: Range<usize>,
+    depth: Range<usize>,
+    panels: &mut [L::Scalar],
+) {
+    let kc = depth.len();
+    for (row, p) in depth.enumerate() {
+        let from = &a[p * plan.lda + rows.start..][..rows.len()];
+        for i in (0..rows.len()).step_by(LINE / size_of::<L::Scalar>()) {
+            L::prefetch(from.as_ptr().wrapping_add(AHEAD * plan.lda + i));
+        }
+        for (panel, from) in from.chunks(L::MR).enumerate() {
+            let to = &mut panels[(panel * kc + row) * L::MR..][..from.len()];
+            match from.len() {
+                6 => to[..6].copy_from_slice(&from[..6]), // a number that the compiler knows: two moves, no call
+                _ => to.copy_from_slice(from),
+            }
+        }
     }
 }
 

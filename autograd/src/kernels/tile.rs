@@ -113,8 +113,8 @@ impl<T: Simd, const R: usize, const V: usize, const PACK: bool> Kernel<T> for Of
 
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self) {
-        let OfSize { tile, mut packed } = self;
-        let Tile { depth, a_row, a_column, b_row, c_row, width, .. } = tile;
+        let OfSize { tile, packed } = self;
+        let Tile { depth, c_row, width, .. } = tile;
         let mut sums = [[L::splat(L::ZERO); V]; R];
         if !tile.bias.is_null() {
             // SAFETY: not null, so readable.
@@ -132,35 +132,19 @@ impl<T: Simd, const R: usize, const V: usize, const PACK: bool> Kernel<T> for Of
                 L::prefetch(tile.c.wrapping_add(r * c_row + v * L::N));
             }
         }
-        // SAFETY: rows and columns below R and V·N, depths below `depth`: those that the caller of `of_size` has promised.
+        let mut walk = Walk { rows_of_a: [tile.a; R], column: 0, b: tile.b, packed };
+        for r in 0..R {
+            walk.rows_of_a[r] = tile.a.wrapping_add(r * tile.a_row);
+        }
+        // SAFETY: rows and columns below R and V·N, `depth` steps: what the caller of `of_size` has promised.
         unsafe {
-            // The pointers stay and one offset moves: addresses made from one another, row after row and step after step, would be
-            // a chain as long as the arithmetic of a small tile.
-            let mut rows_of_a = [tile.a; R];
-            for r in 0..R {
-                rows_of_a[r] = tile.a.wrapping_add(r * a_row);
+            for _ in 0..depth / L::STEPS {
+                for _ in 0..L::STEPS {
+                    walk.step::<L, V, PACK>(&tile, &mut sums);
+                }
             }
-            let (mut column, mut b) = (0, tile.b);
-            for _ in 0..depth {
-                let mut row = [L::splat(L::ZERO); V];
-                for v in 0..V {
-                    row[v] = L::load(std::slice::from_raw_parts(b.add(v * L::N), L::N));
-                }
-                if PACK {
-                    for v in 0..V {
-                        L::prefetch(b.wrapping_add(AHEAD * b_row + v * L::N));
-                        row[v].store(std::slice::from_raw_parts_mut(packed.add(v * L::N), L::N));
-                    }
-                    packed = packed.wrapping_add(V * L::N);
-                }
-                for r in 0..R {
-                    let number = L::splat(*rows_of_a[r].wrapping_add(column));
-                    for v in 0..V {
-                        sums[r][v] = number.mul_add(row[v], sums[r][v]);
-                    }
-                }
-                column += a_column;
-                b = b.wrapping_add(b_row);
+            for _ in 0..depth % L::STEPS {
+                walk.step::<L, V, PACK>(&tile, &mut sums);
             }
             for r in 0..R {
                 let c = std::slice::from_raw_parts_mut(tile.c.add(r * c_row), width);
@@ -178,5 +162,50 @@ impl<T: Simd, const R: usize, const V: usize, const PACK: bool> Kernel<T> for Of
                 }
             }
         }
+    }
+}
+
+/// A tile's way along k. The pointers to A's rows stay and one offset moves: addresses made from one another, row after row and
+/// step after step, would be a chain as long as the arithmetic of a small tile.
+struct Walk<T, const R: usize> {
+    rows_of_a: [*const T; R],
+    column: usize,
+    b: *const T,
+    packed: *mut T,
+}
+
+impl<T: Simd, const R: usize> Walk<T, R> {
+    /// sums += A[0..R, p] ⊗ B[p, 0..V·N], and on to p + 1.
+    ///
+    /// # Safety
+    /// A's and B's numbers of this step must be readable, and V·N numbers at `packed` be this caller's alone, if PACK.
+    #[inline(always)]
+    unsafe fn step<L: Lanes<Scalar = T>, const V: usize, const PACK: bool>(
+        &mut self,
+        tile: &Tile<T>,
+        sums: &mut [[L; V]; R],
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut row = [L::splat(L::ZERO); V];
+            for v in 0..V {
+                row[v] = L::load(std::slice::from_raw_parts(self.b.add(v * L::N), L::N));
+            }
+            if PACK {
+                for v in 0..V {
+                    L::prefetch(self.b.wrapping_add(AHEAD * tile.b_row + v * L::N));
+                    row[v].store(std::slice::from_raw_parts_mut(self.packed.add(v * L::N), L::N));
+                }
+                self.packed = self.packed.wrapping_add(V * L::N);
+            }
+            for r in 0..R {
+                let number = L::splat(*self.rows_of_a[r].wrapping_add(self.column));
+                for v in 0..V {
+                    sums[r][v] = number.mul_add(row[v], sums[r][v]);
+                }
+            }
+        }
+        self.column += tile.a_column;
+        self.b = self.b.wrapping_add(tile.b_row);
     }
 }
