@@ -13,20 +13,19 @@
 
 use super::lanes::{Lanes, Simd};
 use super::maths::gelu_and_slope_in_place;
-use super::pack::{pack_group, pack_panel, pack_panels, pack_rows};
-use super::part::{Part, blocks};
+use super::pack::{GROUP, LINE, pack_group, pack_panel, pack_panels, pack_rows};
+use super::part::{KC, Part};
+use super::steps::in_steps;
 use super::tile::Tile;
 use super::{MatMul, Triangle};
 use std::ops::Range;
 
 /// Numbers that certainly fit the L1 cache, with room for others.
 const FITS_L1: usize = 4096;
-/// Bytes of a panel of B that stays in the L1 cache, with room for one of A.
+/// Bytes of a panel of B that stays in the L1 cache, of 32 or 48 KiB.
 const STAYS_IN_L1: usize = 24 * 1024;
-/// Bytes of a cache line.
-pub(super) const LINE: usize = 64;
-/// Panels of A that are packed together: of six rows each they are 96, six cache lines at f32.
-pub(super) const GROUP: usize = 16;
+/// A panel of A that goes by as often as this is packed in one piece, which takes longer.
+const AGAIN_AND_AGAIN: usize = 8;
 
 /// Some depths and columns of a [`Part`].
 pub(super) struct Block<'a, T> {
@@ -38,14 +37,11 @@ pub(super) struct Block<'a, T> {
     panels_of_a: PanelsOfA,
     /// B is not packed, but for columns at the end that fill no register.
     b_as_it_lies: bool,
-    /// Of the panels of A and B, B's stay in the L1 cache.
-    b_stays: bool,
     /// B is packed by the first tiles.
     on_the_way: bool,
 }
 
 /// How panels of A lie in memory.
-#[derive(Clone, Copy, PartialEq)]
 enum PanelsOfA {
     /// In A itself.
     NotPacked,
@@ -76,24 +72,31 @@ impl<'a, T: Simd> Block<'a, T> {
         if row_by_row && !on_the_way {
             pack_rows::<L>(part.plan, part.b, depth.clone(), columns.clone(), panels_b);
         }
-        for panel in blocks(columns.clone(), nr).filter(|_| !row_by_row) {
-            let width = panel.len().next_multiple_of(L::N);
-            let whole = if b_as_it_lies { panel.len() / L::N * L::N } else { 0 };
-            let place = &mut panels_b[kc * (panel.start - columns.start)..];
-            if whole < panel.len() {
-                let rest = panel.start + whole..panel.end;
-                pack_panel::<L>(part.plan, part.b, depth.clone(), rest, width - whole, place);
+        if !row_by_row {
+            for panel in in_steps(columns.clone(), nr) {
+                let width = panel.len().next_multiple_of(L::N);
+                let whole = if b_as_it_lies { panel.len() / L::N * L::N } else { 0 };
+                let place = &mut panels_b[kc * (panel.start - columns.start)..];
+                if whole < panel.len() {
+                    let rest = panel.start + whole..panel.end;
+                    pack_panel::<L>(part.plan, part.b, depth.clone(), rest, width - whole, place);
+                }
             }
         }
         let a_is_small = (kc - 1) * lda + part.rows.len() <= FITS_L1;
-        let b_stays = kc * nr * size_of::<T>() <= STAYS_IN_L1;
         let panels_of_a = match columns.len().div_ceil(nr) {
             _ if !transpose_a || a_is_small => PanelsOfA::NotPacked,
             0..=1 => PanelsOfA::NotPacked,
-            8.. if b_stays => PanelsOfA::OneByOne,
+            AGAIN_AND_AGAIN.. if Self::b_stays::<L>() => PanelsOfA::OneByOne,
             _ => PanelsOfA::SideBySide,
         };
-        Block { part, depth, columns, panels_a, panels_b, panels_of_a, b_as_it_lies, b_stays, on_the_way }
+        Block { part, depth, columns, panels_a, panels_b, panels_of_a, b_as_it_lies, on_the_way }
+    }
+
+    /// Of the panels of A and B, it is B's that stay in the L1 cache.
+    #[inline(always)]
+    fn b_stays<L: Lanes<Scalar = T>>() -> bool {
+        const { KC * L::NV * L::N * size_of::<T>() <= STAYS_IN_L1 }
     }
 
     /// All rows, group by group.
@@ -101,27 +104,28 @@ impl<'a, T: Simd> Block<'a, T> {
     pub fn multiply<L: Lanes<Scalar = T>>(mut self) {
         let part = self.part;
         let nr = L::NV * L::N;
-        for group in blocks(part.rows.clone(), GROUP * L::MR) {
+        for group in in_steps(part.rows.clone(), GROUP * L::MR) {
             let (rows, depth) = (group.clone(), self.depth.clone());
             match self.panels_of_a {
                 PanelsOfA::NotPacked => {}
                 PanelsOfA::SideBySide => pack_group::<L>(part.plan, part.a, rows, depth, self.panels_a),
                 PanelsOfA::OneByOne => pack_panels::<L>(part.plan, part.a, rows, depth, self.panels_a),
             }
-            if self.b_stays {
-                for panel in blocks(self.columns.clone(), nr) {
-                    for rows in blocks(group.clone(), L::MR) {
+            if Self::b_stays::<L>() {
+                for panel in in_steps(self.columns.clone(), nr) {
+                    for rows in in_steps(group.clone(), L::MR) {
                         self.tiles::<L>(&group, rows, panel.clone());
                     }
                 }
+                self.gelu::<L>(group);
             } else {
-                for rows in blocks(group.clone(), L::MR) {
-                    for panel in blocks(self.columns.clone(), nr) {
+                for rows in in_steps(group.clone(), L::MR) {
+                    for panel in in_steps(self.columns.clone(), nr) {
                         self.tiles::<L>(&group, rows.clone(), panel);
                     }
+                    self.gelu::<L>(rows);
                 }
             }
-            self.gelu::<L>(group);
         }
     }
 
@@ -173,7 +177,8 @@ impl<'a, T: Simd> Block<'a, T> {
                 bias: bias_at(panel.start + from),
             };
             // SAFETY: `check` has shown that A's, B's and C's last number lies inside its slice; the packed panels hold
-            // `depth` whole rows each; rows and columns of C are this part's alone.
+            // `depth` whole rows each; rows and columns of C are this part's alone. Where a tile packs, it is whole, as
+            // `on_the_way` says.
             unsafe { if packs { tile.compute_and_pack::<L>(packed) } else { tile.compute::<L>(rows.len()) } }
             (from, to) = (to, width);
         }
@@ -198,7 +203,10 @@ impl<'a, T: Simd> Block<'a, T> {
     #[inline(always)]
     fn prefetch_rows<L: Lanes<Scalar = T>>(&self, rows: Range<usize>) {
         let MatMul { lda, transpose_a, .. } = *self.part.plan;
-        for i in rows.filter(|_| !transpose_a) {
+        if transpose_a {
+            return;
+        }
+        for i in rows {
             for p in self.depth.clone().step_by(LINE / size_of::<T>()) {
                 L::prefetch(self.part.a.as_ptr().wrapping_add(i * lda + p));
             }

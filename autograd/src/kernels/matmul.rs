@@ -1,6 +1,7 @@
 //! The fourth rung, and the one in use: packed panels, tiles in registers, pieces for the threads.
 //!
-//! Here a product is cut into pieces; [`part`](super::part) does a piece: the five loops, and what they pack. Neither
+//! Here a product is cut into pieces; [`part`](super::part) and [`block`](super::block) do a piece: the five loops, and what
+//! they pack. Neither
 //! the cut nor the packing changes a bit of the result: each entry of C is the same chain of multiply-adds along p, a
 //! chain for each block of depth. (Where an operand has only a few rows, [`dot`](super::dot) takes over, with a chain
 //! for each lane; where, the plan and the instruction set say, not the cut.)
@@ -34,7 +35,7 @@ pub(crate) fn matmul_bias<T: Simd>(plan: &MatMul, a: &[T], b: &[T], bias: &[T], 
 }
 
 /// y = gelu(U) and slope = gelu′(U) of U = A·B + bias; both are laid out as C. U itself is never written to memory
-/// whole: a few rows of it at a time, in the place of their slopes.
+/// whole: some rows of it at a time, in the place of their slopes.
 #[track_caller]
 pub(crate) fn matmul_bias_gelu<T: Simd>(
     plan: &MatMul,
@@ -91,6 +92,7 @@ pub(crate) fn matmul_on<T: Simd>(
     }
     let c = Shared(c.as_mut_ptr());
     if plan.m * plan.k * plan.n < 2 * WORTH_A_THREAD {
+        // One piece: to plan a cut would take as long as a tiny product.
         let (rows, columns) = (0..plan.m, 0..plan.n);
         return lanes::dispatch_on(set, Part { plan, a, b, epilogue, c, rows, columns });
     }

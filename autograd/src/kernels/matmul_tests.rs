@@ -11,12 +11,12 @@ use rand_chacha::ChaCha8Rng;
 const ALL: [InstructionSet; 4] =
     [InstructionSet::Avx512, InstructionSet::Avx2, InstructionSet::Neon, InstructionSet::Portable];
 
-fn numbers<T: Float>(n: usize, rng: &mut impl Rng) -> Vec<T> {
+pub(super) fn numbers<T: Float>(n: usize, rng: &mut impl Rng) -> Vec<T> {
     (0..n).map(|_| T::from_f64(rng.random_range(-1.0..1.0))).collect()
 }
 
 /// A plan whose rows lie `gap` numbers further apart than they must.
-fn plan(m: usize, k: usize, n: usize, flags: u8, gap: usize) -> MatMul {
+pub(super) fn plan(m: usize, k: usize, n: usize, flags: u8, gap: usize) -> MatMul {
     let plan = MatMul::new(m, k, n)
         .transpose_a(flags & 1 != 0)
         .transpose_b(flags & 2 != 0)
@@ -25,7 +25,7 @@ fn plan(m: usize, k: usize, n: usize, flags: u8, gap: usize) -> MatMul {
     MatMul { lda: plan.lda + gap, ldb: plan.ldb + gap, ldc: plan.ldc + gap, ..plan }
 }
 
-fn operands<T: Float>(plan: &MatMul, rng: &mut impl Rng) -> (Vec<T>, Vec<T>, Vec<T>) {
+pub(super) fn operands<T: Float>(plan: &MatMul, rng: &mut impl Rng) -> (Vec<T>, Vec<T>, Vec<T>) {
     let a = if plan.transpose_a { plan.k } else { plan.m } * plan.lda;
     let b = if plan.transpose_b { plan.n } else { plan.k } * plan.ldb;
     (numbers(a, rng), numbers(b, rng), numbers(plan.m * plan.ldc, rng))
@@ -41,7 +41,7 @@ fn tolerance(k: usize, epsilon: f64) -> f64 {
     (k as f64 + 2.0) * epsilon * (k as f64).sqrt().max(1.0)
 }
 
-fn agree<T: Float>(plan: &MatMul, rung: &str, expected: &[T], got: &[T], epsilon: f64) {
+pub(super) fn agree<T: Float>(plan: &MatMul, rung: &str, expected: &[T], got: &[T], epsilon: f64) {
     for (i, (x, y)) in expected.iter().zip(got).enumerate() {
         let (x, y) = (x.to_f64(), y.to_f64());
         let (row, column) = (i / plan.ldc, i % plan.ldc);
@@ -97,7 +97,6 @@ fn every_rung_computes_the_product_at_and_around_every_tile_edge() {
 
 #[test]
 fn every_rung_computes_the_product_at_and_around_every_block_edge() {
-    // The first is the smallest that packs both B by whole rows and, transposed, A in groups.
     let small = [(26, 34, 130), (2, 70, 20), (7, 64, 1)];
     let large = [(97, 257, 65), (30, 300, 520), (26, 513, 16), (2, 70, 200), (200, 64, 1), (1, 300, 129)];
     for flags in if cfg!(miri) { 1..4 } else { 0..8 } {
@@ -105,6 +104,22 @@ fn every_rung_computes_the_product_at_and_around_every_block_edge() {
             climb::<f32>(&plan(m, k, n, flags, 0), 1.2e-7);
             climb::<f64>(&plan(m, k, n, flags, 1), 2.3e-16);
         }
+    }
+}
+
+#[test]
+fn a_single_column_keeps_its_bias_and_its_gelu_also_where_operands_are_rounded() {
+    let plan = plan(5, 64, 1, 8, 1); // at f64 there is no unit: copies, which are dense
+    let rng = &mut ChaCha8Rng::seed_from_u64(16);
+    let (a, b, c) = operands::<f64>(&plan, rng);
+    let (mut with, mut without, mut y, mut slope) = (c.clone(), c.clone(), c.clone(), c);
+    matmul::matmul(&plan, &a, &b, &mut without);
+    matmul::matmul_bias(&plan, &a, &b, &[0.75], &mut with);
+    matmul::matmul_bias_gelu(&plan, &a, &b, &[0.75], &mut y, &mut slope);
+    for at in (0..5).map(|i| i * plan.ldc) {
+        approx::assert_relative_eq!(with[at], without[at] + 0.75, epsilon = 1e-13);
+        approx::assert_relative_eq!(y[at], textbook::gelu(with[at]), epsilon = 1e-13);
+        approx::assert_relative_eq!(slope[at], textbook::gelu_slope(with[at]), epsilon = 1e-13);
     }
 }
 
@@ -204,7 +219,7 @@ fn gelu_and_its_slope_are_taken_of_the_product_with_its_bias() {
 }
 
 /// Puts a number into the entries of a stored matrix that its triangle leaves out.
-fn outside(with: f64, first: usize, x: &mut [f64], ld: usize, columns: usize) {
+pub(super) fn outside(with: f64, first: usize, x: &mut [f64], ld: usize, columns: usize) {
     for (i, row) in x.chunks_mut(ld).enumerate() {
         row[columns.min(first + i + 1)..columns].fill(with);
     }

@@ -26,6 +26,7 @@ pub mod pointwise;
 pub mod rope;
 pub mod rows;
 pub mod simd;
+mod steps;
 pub mod textbook;
 pub mod threads;
 mod tile;
@@ -36,6 +37,8 @@ mod fused_tests;
 mod maths_tests;
 #[cfg(test)]
 mod matmul_tests;
+#[cfg(test)]
+mod part_tests;
 
 pub use lanes::InstructionSet;
 

@@ -3,10 +3,13 @@
 //! The same as in [`packed`](super::packed), which says what the order is; here as fast as memory allows.
 
 use super::MatMul;
-use super::block::{GROUP, LINE};
 use super::lanes::Lanes;
 use std::ops::Range;
 
+/// Bytes of a cache line.
+pub(super) const LINE: usize = 64;
+/// Panels of A that are packed together: of six rows each they are 96, six cache lines at f32.
+pub(super) const GROUP: usize = 16;
 /// How many rows ahead a short run of a row is asked for: the processor does not foresee it.
 const AHEAD: usize = 8;
 
@@ -121,9 +124,10 @@ pub(super) fn pack_panels<L: Lanes>(
         }
         for (panel, from) in from.chunks(L::MR).enumerate() {
             let to = &mut panels[(panel * kc + row) * L::MR..][..from.len()];
-            match from.len() {
-                6 => to[..6].copy_from_slice(&from[..6]), // a number that the compiler knows: two moves, no call
-                _ => to.copy_from_slice(from),
+            if from.len() == L::MR {
+                to[..L::MR].copy_from_slice(&from[..L::MR]); // a length that the compiler knows: two moves, no call
+            } else {
+                to.copy_from_slice(from);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The five loops of a product, over some rows and columns of C.
 //!
 //! ```text
-//! for each block of depth     kc ≤ 384                      (so that a panel of A stays in the L1 cache)
+//! for each block of depth     kc ≤ 384                      (so that a panel of A or B stays in the L1 cache)
 //!   for each block of columns nc ≤ 512      pack B: kc × nc  (stays in the L2 cache)
 //!     for each group of rows  16·MR         pack A, if it is stored transposed
 //!       for each panel of MR rows           read where it lies, otherwise
@@ -12,15 +12,17 @@
 //! (The loops are those of F. Van Zee, R. van de Geijn, "BLIS: A Framework for Rapidly Instantiating BLAS
 //! Functionality", 2015, with A's and B's roles chosen for row-major C.)
 
-use super::block::{Block, GROUP};
+use super::block::Block;
 use super::dot;
 use super::lanes::{Kernel, Lanes, Scratch, Simd};
+use super::pack::GROUP;
+use super::steps::in_steps;
 use super::threads::Shared;
 use super::{MatMul, Triangle};
 use std::ops::Range;
 
 /// The largest depth of a block.
-const KC: usize = 384;
+pub(super) const KC: usize = 384;
 /// The largest width of a block of B; a multiple of every instruction set's tile.
 const NC: usize = 512;
 
@@ -53,7 +55,7 @@ impl<T: Simd> Kernel<T> for Part<'_, T> {
 
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self) {
-        if dot::fits(self.plan) {
+        if self.epilogue.bias.is_none() && dot::fits(self.plan) {
             // SAFETY: `check` has been called, and this piece of C is this thread's alone.
             return unsafe { dot::products::<L>(self.plan, self.a, self.b, self.c, self.rows, self.columns) };
         }
@@ -72,8 +74,8 @@ impl<T: Simd> Kernel<T> for Part<'_, T> {
         let width = all.len().min(NC).next_multiple_of(L::N);
         let mut scratch = Scratch::new(kc * width + kc * GROUP * L::MR);
         let (panels_b, panels_a) = scratch.numbers().split_at_mut(kc * width);
-        for depth in blocks(0..k, kc) {
-            for columns in blocks(all.clone(), NC) {
+        for depth in in_steps(0..k, kc) {
+            for columns in in_steps(all.clone(), NC) {
                 Block::pack::<L>(&self, depth.clone(), columns, panels_b, panels_a).multiply::<L>();
             }
         }
@@ -99,28 +101,5 @@ impl<T: Simd> Part<'_, T> {
                 (end, rows.start.saturating_sub(first).clamp(depth.start, depth.end)..depth.end)
             }
         }
-    }
-}
-
-/// A range in blocks of `size`, of which the last may be shorter.
-/// (As [`step_by`](Iterator::step_by), which first divides to count its steps: most of the work of a tiny product.)
-pub(super) struct Blocks {
-    rest: Range<usize>,
-    size: usize,
-}
-
-#[inline(always)]
-pub(super) fn blocks(range: Range<usize>, size: usize) -> Blocks {
-    Blocks { rest: range, size }
-}
-
-impl Iterator for Blocks {
-    type Item = Range<usize>;
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<Range<usize>> {
-        let Range { start, end } = self.rest;
-        self.rest.start = end.min(start + self.size);
-        (start < end).then_some(start..self.rest.start)
     }
 }

@@ -86,7 +86,7 @@ impl<'a, T: Float> Product<'a, T> {
         let shape: Shape = batch.iter().copied().chain([m, n]).collect();
         let plan = |m, k| kernels::MatMul::new(m, k, n).transpose_a(transpose_a).transpose_b(transpose_b);
 
-        // A batch of A against a single B is one tall matrix: [b, m, k] × [k, n] = [b·m, k] × [k, n].
+        // A batch of A against a single B is one tall matrix, [b, m, k] × [k, n] = [b·m, k] × [k, n]; as is a batch of one.
         let items = batch.numel();
         if items == 1 || batch_b.numel() == 1 && !transpose_a {
             return Product { a, b, shape, plan: plan(items * m, k), starts: smallvec![[0, 0, 0]] };

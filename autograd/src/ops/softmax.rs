@@ -59,7 +59,8 @@ impl<T: Float> Op<T> for LogSoftmax {
     }
 }
 
-/// y = f(rows of x…) for the rows along `axis`, which is brought to the end for that and back. f is told their width.
+/// y = f(rows of x…) for the rows along `axis`, which is brought to the end for that and back, unless it is the last.
+/// f is told their width.
 fn along<T: Float, const N: usize>(
     axis: usize,
     x: [&Tensor<T>; N],

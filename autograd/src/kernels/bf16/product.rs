@@ -14,6 +14,7 @@ use super::super::lanes::{self, InstructionSet, Scratch};
 use super::super::matmul::GeluOfRows;
 use super::super::part::Epilogue;
 use super::super::pieces::Pieces;
+use super::super::steps::in_steps;
 use super::super::threads::{Shared, for_each_piece};
 use super::pack::{Block, DEPTH, Order, PAIRS_OF_STEP, SIDE, Source};
 use super::{Unit, amx, avx512};
@@ -202,9 +203,4 @@ impl Part<'_> {
 /// The step that cuts `length` into pieces of nearly the same size, at most `most`, of whole units.
 fn evenly(length: usize, most: usize, unit: usize) -> usize {
     length.div_ceil(length.div_ceil(most)).next_multiple_of(unit)
-}
-
-/// A range in pieces of `step`; the last may be shorter.
-fn in_steps(range: Range<usize>, step: usize) -> impl Iterator<Item = Range<usize>> {
-    range.clone().step_by(step).map(move |start| start..range.end.min(start + step))
 }

@@ -16,6 +16,8 @@ impl Lanes for F32x16 {
     const N: usize = 16;
     const MR: usize = 6;
     const NV: usize = 4;
+    // Two multiply-adds a cycle are through a round of one step before its instructions have been fetched.
+    const STEPS: usize = 2;
 
     #[inline(always)]
     fn splat(x: f32) -> Self {
@@ -122,6 +124,7 @@ impl Lanes for F64x8 {
     const N: usize = 8;
     const MR: usize = 6;
     const NV: usize = 4;
+    const STEPS: usize = 2;
 
     #[inline(always)]
     fn splat(x: f64) -> Self {

@@ -40,9 +40,8 @@ pub(crate) trait Lanes: Copy {
     const MR: usize;
     /// Columns of that tile, in registers.
     const NV: usize;
-    /// Steps along k that the tile's loop takes at a time: with wide registers two, as one's instructions take longer to fetch
-    /// than its arithmetic takes.
-    const STEPS: usize = if Self::NV >= 4 { 2 } else { 1 };
+    /// Steps along k in one round of that tile's loop.
+    const STEPS: usize = 1;
 
     /// Runs a kernel on these lanes; with few registers, in a function of its own: in the midst of a long one LLVM may keep
     /// in memory what has to stay in them.
