@@ -178,14 +178,20 @@ pub fn norms(tape: &Tape<f64>, config: &ModelConfig) -> Claim {
     }
 }
 
-/// Dropout keeps the expectation, and lets the gradient through what it keeps.
-pub fn dropout(nodes: &[NodeReport]) -> Claim {
+/// Dropout keeps the expectation, and lets the gradient through what it keeps; and the fused ops, which drop attention's
+/// weights inside of one, do as the textbook's with the same masks.
+pub fn dropout(nodes: &[NodeReport], fused: &Claim) -> Claim {
     let wrong = nodes.iter().filter(|report| report.fault().is_some()).count();
-    let words = match wrong {
-        0 => format!("{} dropouts keep the expectation", nodes.len()),
+    let words = match (wrong, fused.ok) {
+        (0, true) => format!(
+            "{} dropouts keep the expectation, and the fused ops with them are the textbook's",
+            nodes.len()
+        ),
+        (0, false) => format!("with dropout {}", fused.words),
         _ => format!("{wrong} of {} dropouts are wrong", nodes.len()),
     };
-    Claim { ok: wrong == 0 && !nodes.is_empty(), worst: wrong as f64, words }
+    let worst = if wrong > 0 { wrong as f64 } else { fused.worst };
+    Claim { ok: wrong == 0 && fused.ok && !nodes.is_empty(), worst, words }
 }
 
 /// The largest |a − b|, relative to the largest |b|.

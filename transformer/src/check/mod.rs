@@ -64,7 +64,7 @@ pub struct Report {
     pub attention: Claim,
     /// That a norm's output has the mean and the variance that it is there for.
     pub norms: Claim,
-    /// That dropout keeps the expectation.
+    /// That dropout keeps the expectation, and that the fused ops with it have the textbook's gradients.
     pub dropout: Claim,
 }
 
@@ -131,6 +131,9 @@ pub fn run(subject: &Subject, derivatives: usize, threads: usize) -> Report {
     let (on_textbook, on_fused) = (Tape::new(), Tape::new());
     let on_textbook = subject.record(&on_textbook, Path::Textbook);
     let on_fused = subject.record(&on_fused, Path::Fused);
+    let (by_textbook, by_fused) = (Tape::new(), Tape::new());
+    let by_textbook = subject.record(&by_textbook, Path::Dropout);
+    let by_fused = subject.record_fused_with_dropout(&by_fused);
     let (textbook, textbook_nodes) = &tapes.textbook;
     let mut report = Report {
         ok: false,
@@ -147,7 +150,7 @@ pub fn run(subject: &Subject, derivatives: usize, threads: usize) -> Report {
         targets: claims::targets(&subject.batch),
         attention: claims::attention(textbook),
         norms: claims::norms(textbook, &subject.model.config),
-        dropout: claims::dropout(&tapes.dropout.1),
+        dropout: claims::dropout(&tapes.dropout.1, &claims::fused(&by_textbook, &by_fused)),
         first_broken: tapes.first_broken(),
     };
     report.ok = report.first_broken.is_none()

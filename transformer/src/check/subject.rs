@@ -27,13 +27,18 @@ impl Path {
 
     /// A pass on this path; dropout with the model's probability, a tenth if it has none, and the same masks every time.
     pub fn pass(self, config: &ModelConfig) -> Pass {
-        let dropout = if config.dropout > 0.0 { config.dropout } else { 0.1 };
         match self {
             Path::Textbook => Pass::evaluation().textbook(),
             Path::Fused => Pass::evaluation(),
-            Path::Dropout => Pass::training(dropout, generator(0, Purpose::Dropout)).textbook(),
+            Path::Dropout => fused_with_dropout(config).textbook(),
         }
     }
+}
+
+/// The fused ops with the masks of [`Path::Dropout`]: what trains.
+fn fused_with_dropout(config: &ModelConfig) -> Pass {
+    let dropout = if config.dropout > 0.0 { config.dropout } else { 0.1 };
+    Pass::training(dropout, generator(0, Purpose::Dropout))
 }
 
 impl std::fmt::Display for Path {
@@ -59,21 +64,28 @@ pub struct Subject {
 impl Subject {
     /// Records the loss on a fresh tape, with the planted bug in it.
     pub fn record<'t, T: Float>(&self, tape: &'t Tape<T>, path: Path) -> Recorded<'t, T> {
+        self.record_with(&self.parameters_on(tape), &path.pass(&self.model.config))
+    }
+
+    /// The same by the fused ops, with the masks of [`Path::Dropout`].
+    pub fn record_fused_with_dropout<'t>(&self, tape: &'t Tape<f64>) -> Recorded<'t, f64> {
+        self.record_with(&self.parameters_on(tape), &fused_with_dropout(&self.model.config))
+    }
+
+    fn parameters_on<'t, T: Float>(&self, tape: &'t Tape<T>) -> Vec<Var<'t, T>> {
         let parameters = self.model.parameters();
-        let vars: Vec<Var<T>> =
-            parameters.iter().map(|(name, value)| tape.parameter(name, value.cast())).collect();
-        self.record_with(&vars, path)
+        parameters.iter().map(|(name, value)| tape.parameter(name, value.cast())).collect()
     }
 
     /// The same for parameters that are on a tape already, in the order of [`Gpt::parameters`].
-    fn record_with<'t, T: Float>(&self, parameters: &[Var<'t, T>], path: Path) -> Recorded<'t, T> {
+    fn record_with<'t, T: Float>(&self, parameters: &[Var<'t, T>], pass: &Pass) -> Recorded<'t, T> {
         let tape = parameters[0].tape();
         if let Some(plant) = self.plant {
             plant.install(tape);
         }
         let mut next = parameters.iter();
         let model = self.model.map(&mut |_, _| *next.next().expect("a variable for each parameter"));
-        let loss = model.loss(&self.batch, &path.pass(&self.model.config));
+        let loss = model.loss(&self.batch, pass);
         let last_in = |scope: &str| {
             let nodes = tape.nodes();
             let last = nodes.iter().rposition(|node| tape.scope_name(node.scope) == scope);
@@ -122,6 +134,6 @@ pub struct Loss<'s>(
 
 impl Function for Loss<'_> {
     fn call<'t, T: Float>(&self, x: &[Var<'t, T>]) -> Var<'t, T> {
-        self.0.record_with(x, self.1).loss
+        self.0.record_with(x, &self.1.pass(&self.0.model.config)).loss
     }
 }

@@ -49,11 +49,26 @@ fn without_a_bug_all_of_it_holds_with_biases_and_without() {
 fn whatever_the_design_every_step_has_the_value_of_its_formula_and_every_op_its_vjp() {
     for config in every_design(8, 6, 9) {
         let report = run(&subject_of(&config, None), 2, 2);
-        for claim in [&report.values, &report.rules, &report.fused, &report.decoder, &report.norms] {
+        for claim in
+            [&report.values, &report.rules, &report.fused, &report.decoder, &report.norms, &report.dropout]
+        {
             assert!(claim.ok, "{:?}: {}", config.design, claim.words);
         }
         assert!(report.causality.ok, "{:?}", config.design);
     }
+}
+
+#[test]
+fn fused_ops_that_drop_otherwise_than_the_textbook_are_noticed() {
+    let subject = subject(true, None);
+    let dropouts = Tapes::of(&subject).dropout.1;
+    let (textbook, fused, without) = (Tape::new(), Tape::new(), Tape::new());
+    let textbook = subject.record(&textbook, Path::Dropout);
+    let fused = claims::fused(&textbook, &subject.record_fused_with_dropout(&fused));
+    let without = claims::fused(&textbook, &subject.record(&without, Path::Fused));
+    assert!(claims::dropout(&dropouts, &fused).ok);
+    let claim = claims::dropout(&dropouts, &without);
+    assert!(!claim.ok && claim.words.starts_with("with dropout"), "{}", claim.words);
 }
 
 #[test]
