@@ -129,6 +129,7 @@ impl<T: Float> Cotangents<'_, T> {
         }
     }
 
+    /// x̄ᵢ += contribution: the one line where two contributions meet.
     fn arrive(&mut self, i: usize, contribution: Tensor<T>) {
         let to = self.inputs[i] as usize;
         let shape = self.nodes[to].value.shape();

@@ -7,8 +7,8 @@
 //! A tile takes a panel of A and one of B, and one of the two stays in the L1 cache while the other's go by:
 //!
 //! ```text
-//! B's stays   for each panel of B, for each panel of A     where it fits: tiles of 16 columns, as with AVX2
-//! A's stays   for each panel of A, for each panel of B     otherwise: tiles of 64 columns, as with AVX-512
+//! B's stays   for each panel of B, for each panel of A     where it fits: with AVX2, NEON, and without vectors
+//! A's stays   for each panel of A, for each panel of B     otherwise: with AVX-512, whose tiles are four times as wide
 //! ```
 
 use super::lanes::{Lanes, Simd};
@@ -22,7 +22,7 @@ use std::ops::Range;
 
 /// Numbers that certainly fit the L1 cache, with room for others.
 const FITS_L1: usize = 4096;
-/// Bytes of a panel of B that stays in the L1 cache, of 32 or 48 KiB.
+/// Bytes of a panel of B that stays in the L1 cache, of 32 or 48 KiB: AVX2's, at the largest depth.
 const STAYS_IN_L1: usize = 24 * 1024;
 /// A panel of A that goes by as often as this is packed in one piece, which takes longer.
 const AGAIN_AND_AGAIN: usize = 8;
@@ -35,10 +35,7 @@ pub(super) struct Block<'a, T> {
     panels_a: &'a mut [T],
     panels_b: &'a mut [T],
     panels_of_a: PanelsOfA,
-    /// B is not packed, but for columns at the end that fill no register.
-    b_as_it_lies: bool,
-    /// B is packed by the first tiles.
-    on_the_way: bool,
+    panels_of_b: PanelsOfB,
 }
 
 /// How panels of A lie in memory.
@@ -49,6 +46,16 @@ enum PanelsOfA {
     SideBySide,
     /// One after another: each is one piece of memory, for those that go by again and again.
     OneByOne,
+}
+
+/// The same for B.
+enum PanelsOfB {
+    /// In B itself, but for columns at the end that fill no register.
+    NotPacked,
+    /// One after another, row after row of a panel.
+    Packed,
+    /// So, too, but it is the tiles of the first rows that pack them.
+    OnTheWay,
 }
 
 impl<'a, T: Simd> Block<'a, T> {
@@ -65,32 +72,43 @@ impl<'a, T: Simd> Block<'a, T> {
         let (nr, kc) = (L::NV * L::N, depth.len());
         let few_rows = part.rows.len() <= 4 * L::MR;
         let b_is_small = (kc - 1) * ldb + columns.len() <= FITS_L1;
-        let b_as_it_lies = !transpose_b && (few_rows || b_is_small);
-        let row_by_row = !transpose_b && !b_as_it_lies;
         let whole_tiles = part.rows.len() >= L::MR && columns.len().is_multiple_of(nr);
-        let on_the_way = row_by_row && whole_tiles && part.plan.triangle == Triangle::None;
-        if row_by_row && !on_the_way {
-            pack_rows::<L>(part.plan, part.b, depth.clone(), columns.clone(), panels_b);
-        }
-        if !row_by_row {
-            for panel in in_steps(columns.clone(), nr) {
-                let width = panel.len().next_multiple_of(L::N);
-                let whole = if b_as_it_lies { panel.len() / L::N * L::N } else { 0 };
-                let place = &mut panels_b[kc * (panel.start - columns.start)..];
-                if whole < panel.len() {
-                    let rest = panel.start + whole..panel.end;
-                    pack_panel::<L>(part.plan, part.b, depth.clone(), rest, width - whole, place);
+        let panels_of_b = if !transpose_b && (few_rows || b_is_small) {
+            PanelsOfB::NotPacked
+        } else if !transpose_b && whole_tiles && part.plan.triangle == Triangle::None {
+            PanelsOfB::OnTheWay
+        } else {
+            PanelsOfB::Packed
+        };
+        match panels_of_b {
+            PanelsOfB::OnTheWay => {}
+            PanelsOfB::Packed if !transpose_b => {
+                pack_rows::<L>(part.plan, part.b, depth.clone(), columns.clone(), panels_b);
+            }
+            _ => {
+                let lies = matches!(panels_of_b, PanelsOfB::NotPacked);
+                for panel in in_steps(columns.clone(), nr) {
+                    let whole = if lies { panel.len() / L::N * L::N } else { 0 };
+                    let place = &mut panels_b[kc * (panel.start - columns.start)..];
+                    if whole < panel.len() {
+                        let (rest, width) =
+                            (panel.start + whole..panel.end, panel.len().next_multiple_of(L::N));
+                        pack_panel::<L>(part.plan, part.b, depth.clone(), rest, width - whole, place);
+                    }
                 }
             }
         }
+
         let a_is_small = (kc - 1) * lda + part.rows.len() <= FITS_L1;
-        let panels_of_a = match columns.len().div_ceil(nr) {
-            _ if !transpose_a || a_is_small => PanelsOfA::NotPacked,
-            0..=1 => PanelsOfA::NotPacked,
-            AGAIN_AND_AGAIN.. if Self::b_stays::<L>() => PanelsOfA::OneByOne,
-            _ => PanelsOfA::SideBySide,
+        let times = columns.len().div_ceil(nr); // that a panel of A goes by
+        let panels_of_a = if !transpose_a || a_is_small || times <= 1 {
+            PanelsOfA::NotPacked
+        } else if Self::b_stays::<L>() && times >= AGAIN_AND_AGAIN {
+            PanelsOfA::OneByOne
+        } else {
+            PanelsOfA::SideBySide
         };
-        Block { part, depth, columns, panels_a, panels_b, panels_of_a, b_as_it_lies, on_the_way }
+        Block { part, depth, columns, panels_a, panels_b, panels_of_a, panels_of_b }
     }
 
     /// Of the panels of A and B, it is B's that stay in the L1 cache.
@@ -147,13 +165,11 @@ impl<'a, T: Simd> Block<'a, T> {
         let bias_at = |column: usize| bias.map_or(std::ptr::null(), |bias| bias[column..].as_ptr());
         let width = panel.len().min((columns_end - panel.start).next_multiple_of(L::N));
         let packed = self.panels_b[self.depth.len() * (panel.start - self.columns.start)..].as_mut_ptr();
-        let packed_row = if self.b_as_it_lies { L::N } else { panel.len().next_multiple_of(L::N) };
-        let packs = self.on_the_way && rows.start == part.rows.start;
+        let packs = matches!(self.panels_of_b, PanelsOfB::OnTheWay) && rows.start == part.rows.start;
         // B is read where it lies up to this column of the panel, and from the packed panel after it.
-        let lies = match (packs, self.b_as_it_lies) {
-            (true, _) => width,
-            (false, true) => (panel.len() / L::N * L::N).min(width),
-            (false, false) => 0,
+        let (lies, packed_row) = match self.panels_of_b {
+            PanelsOfB::NotPacked => ((panel.len() / L::N * L::N).min(width), L::N),
+            _ => (if packs { width } else { 0 }, panel.len().next_multiple_of(L::N)),
         };
         // So there are one or two tiles. (A loop, for the compiler to have one place to put the tile.)
         let (mut from, mut to) = (0, if lies > 0 { lies } else { width });
@@ -177,8 +193,8 @@ impl<'a, T: Simd> Block<'a, T> {
                 bias: bias_at(panel.start + from),
             };
             // SAFETY: `check` has shown that A's, B's and C's last number lies inside its slice; the packed panels hold
-            // `depth` whole rows each; rows and columns of C are this part's alone. Where a tile packs, it is whole, as
-            // `on_the_way` says.
+            // `depth` whole rows each; rows and columns of C are this part's alone. Where a tile packs, it is whole:
+            // `OnTheWay` asks for that.
             unsafe { if packs { tile.compute_and_pack::<L>(packed) } else { tile.compute::<L>(rows.len()) } }
             (from, to) = (to, width);
         }

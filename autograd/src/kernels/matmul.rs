@@ -1,10 +1,9 @@
 //! The fourth rung, and the one in use: packed panels, tiles in registers, pieces for the threads.
 //!
 //! Here a product is cut into pieces; [`part`](super::part) and [`block`](super::block) do a piece: the five loops, and what
-//! they pack. Neither
-//! the cut nor the packing changes a bit of the result: each entry of C is the same chain of multiply-adds along p, a
-//! chain for each block of depth. (Where an operand has only a few rows, [`dot`](super::dot) takes over, with a chain
-//! for each lane; where, the plan and the instruction set say, not the cut.)
+//! they pack. Neither the cut nor the packing changes a bit of the result: each entry of C is the same chain of multiply-adds
+//! along p, a chain for each block of depth. (Where an operand has only a few rows, [`dot`](super::dot) takes over, with a
+//! chain for each lane; where, the plan and the instruction set say, not the cut.)
 
 use super::dot;
 use super::lanes::{self, InstructionSet, Kernel, Lanes, Simd};

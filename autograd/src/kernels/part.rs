@@ -55,6 +55,8 @@ impl<T: Simd> Kernel<T> for Part<'_, T> {
 
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self) {
+        debug_assert!(self.epilogue.bias.is_some() || self.epilogue.gelu.is_none(), "gelu comes with a bias");
+        // (`dot` has no bias. Where it fits, C holds the bias already, but for operands that only bf16's copies made fit.)
         if self.epilogue.bias.is_none() && dot::fits(self.plan) {
             // SAFETY: `check` has been called, and this piece of C is this thread's alone.
             return unsafe { dot::products::<L>(self.plan, self.a, self.b, self.c, self.rows, self.columns) };

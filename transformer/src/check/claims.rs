@@ -178,20 +178,30 @@ pub fn norms(tape: &Tape<f64>, config: &ModelConfig) -> Claim {
     }
 }
 
-/// Dropout keeps the expectation, and lets the gradient through what it keeps; and the fused ops, which drop attention's
-/// weights inside of one, do as the textbook's with the same masks.
-pub fn dropout(nodes: &[NodeReport], fused: &Claim) -> Claim {
+/// Dropout keeps the expectation, and lets the gradient through what it keeps; and with the same masks the fused ops, one of
+/// which drops attention's weights inside, have the textbook's value and gradient: `fused`, if it has been looked at.
+pub fn dropout(nodes: &[NodeReport], fused: Option<Claim>) -> Claim {
     let wrong = nodes.iter().filter(|report| report.fault().is_some()).count();
-    let words = match (wrong, fused.ok) {
-        (0, true) => format!(
-            "{} dropouts keep the expectation, and the fused ops with them are the textbook's",
-            nodes.len()
-        ),
-        (0, false) => format!("with dropout {}", fused.words),
-        _ => format!("{wrong} of {} dropouts are wrong", nodes.len()),
-    };
-    let worst = if wrong > 0 { wrong as f64 } else { fused.worst };
-    Claim { ok: wrong == 0 && fused.ok && !nodes.is_empty(), worst, words }
+    let number = nodes.len();
+    if wrong > 0 || number == 0 {
+        return Claim {
+            ok: false,
+            worst: wrong as f64,
+            words: format!("{wrong} of {number} dropouts are wrong"),
+        };
+    }
+    let words = format!("{number} dropouts keep the expectation");
+    match fused {
+        None => Claim { ok: true, worst: 0.0, words },
+        Some(Claim { ok: true, worst, .. }) => {
+            let words =
+                format!("{words}, and with them the fused ops have the textbook's value and gradient");
+            Claim { ok: true, worst, words }
+        }
+        Some(Claim { ok: false, worst, words }) => {
+            Claim { ok: false, worst, words: format!("with dropout {words}") }
+        }
+    }
 }
 
 /// The largest |a − b|, relative to the largest |b|.

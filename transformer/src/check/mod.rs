@@ -134,6 +134,7 @@ pub fn run(subject: &Subject, derivatives: usize, threads: usize) -> Report {
     let (by_textbook, by_fused) = (Tape::new(), Tape::new());
     let by_textbook = subject.record(&by_textbook, Path::Dropout);
     let by_fused = subject.record_fused_with_dropout(&by_fused);
+    let fused = claims::fused(&on_textbook, &on_fused);
     let (textbook, textbook_nodes) = &tapes.textbook;
     let mut report = Report {
         ok: false,
@@ -145,12 +146,12 @@ pub fn run(subject: &Subject, derivatives: usize, threads: usize) -> Report {
         parameters: parameters::parameters(subject, derivatives, threads),
         second_order: Path::BOTH.map(|path| parameters::hessian(subject, path)).to_vec(),
         causality: causality::causality(subject),
-        fused: claims::fused(&on_textbook, &on_fused),
+        dropout: claims::dropout(&tapes.dropout.1, fused.ok.then(|| claims::fused(&by_textbook, &by_fused))),
+        fused,
         decoder: claims::decoder(subject, &on_fused),
         targets: claims::targets(&subject.batch),
         attention: claims::attention(textbook),
         norms: claims::norms(textbook, &subject.model.config),
-        dropout: claims::dropout(&tapes.dropout.1, &claims::fused(&by_textbook, &by_fused)),
         first_broken: tapes.first_broken(),
     };
     report.ok = report.first_broken.is_none()

@@ -25,7 +25,7 @@ impl Path {
     /// The two that compute the same function.
     pub const BOTH: [Path; 2] = [Path::Textbook, Path::Fused];
 
-    /// A pass on this path; dropout with the model's probability, a tenth if it has none, and the same masks every time.
+    /// A pass on this path.
     pub fn pass(self, config: &ModelConfig) -> Pass {
         match self {
             Path::Textbook => Pass::evaluation().textbook(),
@@ -35,7 +35,7 @@ impl Path {
     }
 }
 
-/// The fused ops with the masks of [`Path::Dropout`]: what trains.
+/// The fused ops with dropout, of the model's probability or, if it has none, a tenth, and with the same masks every time.
 fn fused_with_dropout(config: &ModelConfig) -> Pass {
     let dropout = if config.dropout > 0.0 { config.dropout } else { 0.1 };
     Pass::training(dropout, generator(0, Purpose::Dropout))

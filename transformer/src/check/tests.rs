@@ -66,8 +66,8 @@ fn fused_ops_that_drop_otherwise_than_the_textbook_are_noticed() {
     let textbook = subject.record(&textbook, Path::Dropout);
     let fused = claims::fused(&textbook, &subject.record_fused_with_dropout(&fused));
     let without = claims::fused(&textbook, &subject.record(&without, Path::Fused));
-    assert!(claims::dropout(&dropouts, &fused).ok);
-    let claim = claims::dropout(&dropouts, &without);
+    assert!(claims::dropout(&dropouts, Some(fused)).ok);
+    let claim = claims::dropout(&dropouts, Some(without));
     assert!(!claim.ok && claim.words.starts_with("with dropout"), "{}", claim.words);
 }
 
