@@ -129,7 +129,7 @@ impl<T: Float> Cotangents<'_, T> {
         }
     }
 
-    /// x̄ᵢ += contribution: the one line where two contributions meet.
+    /// x̄ᵢ += contribution. Here two contributions meet, for every rule but those that add where the sum lies, below.
     fn arrive(&mut self, i: usize, contribution: Tensor<T>) {
         let to = self.inputs[i] as usize;
         let shape = self.nodes[to].value.shape();
