@@ -2,7 +2,8 @@
 
 Both have the same weights, those of a run of `transformer train`; at temperature 0 both must write the same text. Two
 things are compared: writing alone (of ours the whole command for ten samples, its start included; of PyTorch the loop
-alone, warm), and the whole command for one sample (of PyTorch with its start and the loading of the model).
+alone, warm), and the whole command for one sample (of PyTorch with its start and the loading of the model). Ours writes
+once more with `--stride 32`, half of the context: then the window moves only every 32 characters, and the text is another.
 """
 import argparse
 import json
@@ -12,7 +13,7 @@ import sys
 import time
 import peers
 
-TOKENS, SAMPLES, ROUNDS = 500, 10, 3
+TOKENS, SAMPLES, STRIDE, ROUNDS = 500, 10, 32, 3
 
 
 def ours(run, threads, *flags):
@@ -40,10 +41,12 @@ def measure(run, threads):
     for _ in range(ROUNDS):
         _, one = ours(run, threads, "--num_samples", "1")
         _, several = ours(run, threads, "--num_samples", SAMPLES)
+        _, in_strides = ours(run, threads, "--num_samples", SAMPLES, "--stride", STRIDE)
         found, command = theirs(run, threads, 3)
         first, *warm = found["seconds"]
         rounds.append({
             "ours": SAMPLES * TOKENS / several,
+            "ours in strides": SAMPLES * TOKENS / in_strides,
             "theirs": TOKENS / min(warm),
             "our command": one,
             "their command": command - sum(warm),
@@ -58,6 +61,8 @@ def measure(run, threads):
         "ours": median(lambda a_round: a_round["ours"]),
         "theirs": median(lambda a_round: a_round["theirs"]),
         "ratio": median(lambda a_round: a_round["ours"] / a_round["theirs"]),
+        "ours in strides": median(lambda a_round: a_round["ours in strides"]),
+        "ratio in strides": median(lambda a_round: a_round["ours in strides"] / a_round["theirs"]),
         "our command": median(lambda a_round: a_round["our command"]),
         "their command": median(lambda a_round: a_round["their command"]),
         "command ratio": median(lambda a_round: a_round["their command"] / a_round["our command"]),
@@ -68,7 +73,8 @@ def sentence(found):
     text = "the same text" if found["same"] else "NOT the same text"
     return (
         f"{TOKENS} characters from the character model: {found['ours']:.0f} characters/s, PyTorch as nanoGPT samples "
-        f"{found['theirs']:.0f}: **{found['ratio']:.1f} ×**; the whole command {found['our command']:.2f} s and "
+        f"{found['theirs']:.0f}: **{found['ratio']:.1f} ×**; with `--stride {STRIDE}` {found['ours in strides']:.0f}: "
+        f"**{found['ratio in strides']:.1f} ×**; the whole command {found['our command']:.2f} s and "
         f"{found['their command']:.2f} s: **{found['command ratio']:.1f} ×**; at temperature 0 both write {text}"
     )
 

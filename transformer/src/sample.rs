@@ -77,16 +77,40 @@ impl Sampling {
     }
 }
 
-/// What a model sees of texts that grow: a [`Decoder`] on their last `block_size` tokens.
+/// What a model sees of texts that grow: a [`Decoder`] on their last tokens.
+///
+/// ```text
+/// tokens before this one are not seen:   stride·⌈(length − block_size) / stride⌉       0 while the text fits the context
+/// ```
 pub struct Window<'m> {
     decoder: Decoder<'m, f32>,
     context: usize,
+    stride: usize,
+    begin: usize,
 }
 
 impl<'m> Window<'m> {
-    /// On so many texts side by side.
+    /// On so many texts side by side, always on their last `block_size` tokens, which is a stride of 1.
     pub fn new(model: &'m Gpt<Tensor<f32>>, rows: usize) -> Self {
-        Window { decoder: Decoder::new(model, rows), context: model.config.block_size }
+        Window { decoder: Decoder::new(model, rows), context: model.config.block_size, stride: 1, begin: 0 }
+    }
+
+    /// Gives up so many tokens at once when the context is full. Where positions are counted from the window's first token,
+    /// all of them move when it does, and nothing that was kept still holds: with a stride of 1 each token beyond the context
+    /// costs a pass over the whole window, with one of s only each s-th. For that the model sees fewer tokens in between.
+    ///
+    /// # Panics
+    /// If the stride is 0 or longer than the context.
+    #[track_caller]
+    #[must_use]
+    pub fn with_stride(mut self, stride: usize) -> Self {
+        assert!(
+            (1..=self.context).contains(&stride),
+            "a stride of {stride} in a context of {}",
+            self.context
+        );
+        self.stride = stride;
+        self
     }
 
     /// Keeps from now on what [`attention`](Window::attention) shows.
@@ -105,11 +129,13 @@ impl<'m> Window<'m> {
     /// If the texts are empty or of different lengths, or have not grown since the last call.
     #[track_caller]
     pub fn logits(&mut self, texts: &[impl AsRef<[usize]>]) -> Vec<f32> {
-        let seen = texts[0].as_ref().len();
-        if seen > self.context {
-            self.decoder.clear(); // every position has moved by one: nothing that was kept still holds
+        let length = texts[0].as_ref().len();
+        let begin = length.saturating_sub(self.context).div_ceil(self.stride) * self.stride;
+        if begin != self.begin {
+            self.decoder.clear();
+            self.begin = begin;
         }
-        let new = seen - seen.min(self.context) + self.decoder.length()..seen;
+        let new = begin + self.decoder.length()..length;
         let new: Vec<usize> = texts.iter().flat_map(|text| &text.as_ref()[new.clone()]).copied().collect();
         self.decoder.push(&new)
     }
@@ -205,11 +231,13 @@ mod tests {
         logits.slice(1, n - 1..n).value().data().to_vec()
     }
 
+    fn text(length: usize, step: usize) -> Vec<usize> {
+        (0..length).map(|i| (3 + i * step) % 17).collect()
+    }
+
     /// Prompts that leave room, that fill the context up to the last token or whole, and that are longer than it.
     #[test]
     fn with_the_cache_and_without_it_the_same_tokens_are_written_far_beyond_the_context() {
-        let text =
-            |length: usize, step: usize| (0..length).map(|i| (3 + i * step) % 17).collect::<Vec<usize>>();
         let drawn = Sampling { top_k: Some(9), top_p: 0.95, ..Sampling::default() };
         let likeliest = Sampling { temperature: 0.0, ..drawn };
         for config in every_design(32, 24, 17) {
@@ -227,6 +255,29 @@ mod tests {
                     }
                 }
                 assert_eq!(cached, plain, "from {length} tokens, {:?}", config.design);
+            }
+        }
+    }
+
+    /// With a stride of 7 in a context of 24 the window is 24 tokens long, then 18, 19, … 24, and 18 again.
+    #[test]
+    fn with_a_stride_the_full_window_shrinks_by_it_and_the_logits_are_those_of_its_tokens_alone() {
+        for config in every_design(32, 24, 17) {
+            let model = Gpt::<Tensor<f32>>::init(&config, 5);
+            for (stride, after) in [(1, 24), (7, 18), (24, 1)] {
+                let mut texts = vec![text(3, 5), text(3, 7)];
+                let mut window = Window::new(&model, 2).with_stride(stride);
+                let mut seen = 3;
+                for new in 0..60 {
+                    let logits = window.logits(&texts);
+                    let plain = last_logits(&model, &texts, seen);
+                    for (a, b) in logits.iter().zip(&plain) {
+                        let place = format!("token {new} at a stride of {stride}, {:?}", config.design);
+                        assert!((a - b).abs() < 1e-4, "{a}, without the cache {b}: {place}");
+                    }
+                    texts.iter_mut().for_each(|text| text.push((5 * text[text.len() - 1] + new) % 17));
+                    seen = if seen == 24 { after } else { seen + 1 };
+                }
             }
         }
     }

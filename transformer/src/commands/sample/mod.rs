@@ -62,6 +62,9 @@ pub struct Flags {
     /// Draw from the likeliest tokens that hold this probability together
     #[arg(long, value_name = "P", value_parser = number, default_value = "1.0")]
     pub top_p: f64,
+    /// Tokens to forget at once when the context is full: 1 as in training, more is faster
+    #[arg(long, value_name = "N", value_parser = size, default_value = "1")]
+    pub stride: usize,
     /// Ask for the beginning of a text, write on, and ask again
     #[arg(long, conflicts_with_all = ["start", "num_samples"])]
     pub interactive: bool,
@@ -88,6 +91,10 @@ pub fn run(flags: &Flags) -> Result<()> {
     use_threads(flags.threads);
     let run = RunDir::open(&flags.from)?;
     let (config, tokenizer) = run.description()?;
+    if flags.stride > config.block_size {
+        let problem = format!("{} is more than the context of {} tokens", flags.stride, config.block_size);
+        return Err(Error::new(problem).at("--stride").way_out("give a number from 1 to the context"));
+    }
     let model = load_model(&run.weights(flags.weights)?, &config)?;
     let mut pen = Pen {
         model: &model,
@@ -100,6 +107,7 @@ pub fn run(flags: &Flags) -> Result<()> {
         },
         random: generator(flags.seed, Purpose::Sampling),
         tokens: flags.max_new_tokens,
+        stride: flags.stride,
         attention: flags.attention,
         logits: flags.logits,
     };

@@ -18,6 +18,8 @@ pub(super) struct Pen<'m> {
     pub random: ChaCha8Rng,
     /// How many tokens a text gets.
     pub tokens: usize,
+    /// How many tokens are forgotten at once when the context is full.
+    pub stride: usize,
     /// Whether to show what was attended to, and how many candidates.
     pub attention: bool,
     pub logits: Option<usize>,
@@ -33,7 +35,7 @@ impl Pen<'_> {
     /// are to be shown, there is a paragraph a token, and the text after the last.
     pub fn write(&mut self, text: &mut Vec<usize>, from: usize, stop: &AtomicBool) -> io::Result<()> {
         let in_steps = self.attention || self.logits.is_some();
-        let mut window = Window::new(self.model, 1);
+        let mut window = Window::new(self.model, 1).with_stride(self.stride);
         if self.attention {
             window.watch();
         }
