@@ -16,9 +16,11 @@ impl<T: Float> Tape<T> {
     /// a seed (dropout) draws what it drew before.
     ///
     /// # Panics
-    /// If there are no such nodes, `value` has another shape than that of `node`, or the tape's values are freed.
+    /// If there are no such nodes, `value` has another shape than that of `node`, or the tape was spent by
+    /// [`backward_and_free`](crate::Var::backward_and_free).
     #[track_caller]
     pub fn replay(&self, node: usize, value: Tensor<T>, until: usize) -> Tensor<T> {
+        self.assert_not_freed();
         let nodes = self.nodes();
         assert!(
             node < nodes.len() && until < nodes.len(),
@@ -110,6 +112,15 @@ mod tests {
                 assert!((reverse - difference).abs() < 1e-9, "%{node}[{entry}]: {reverse} and {difference}");
             }
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "this tape is spent")]
+    fn a_spent_tape_is_not_replayed() {
+        let tape = Tape::new();
+        let [x, _, y] = loss(&tape, numbers(0.0));
+        y.backward_and_free();
+        tape.replay(x.index(), numbers(0.25), y.index());
     }
 
     #[test]

@@ -25,9 +25,22 @@ impl Clone for Shape {
 
 impl Shape {
     /// How many numbers a tensor of this shape holds.
+    ///
+    /// # Panics
+    /// If there are more than can be counted, axes of size 0 aside.
     #[inline]
     pub fn numel(&self) -> usize {
-        self.iter().product()
+        let (mut numel, mut empty) = (1_usize, false);
+        for &size in self.iter() {
+            empty |= size == 0;
+            numel = numel.checked_mul(size.max(1)).unwrap_or_else(|| self.too_large());
+        }
+        if empty { 0 } else { numel }
+    }
+
+    #[cold]
+    fn too_large(&self) -> ! {
+        panic!("a tensor {self} would hold more numbers than can be counted")
     }
 
     /// The position of `axis`, which may be negative.

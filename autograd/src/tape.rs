@@ -121,7 +121,8 @@ impl<T: Float> Tape<T> {
     /// Runs the op's forward rule on the inputs and puts the result on the tape.
     ///
     /// # Panics
-    /// If the inputs are of another tape, or of shapes that the op does not take.
+    /// If the inputs are of another tape, or of shapes that the op does not take, or the tape was spent by
+    /// [`backward_and_free`](Var::backward_and_free).
     #[track_caller]
     pub fn apply<'t>(&'t self, op: impl Op<T>, inputs: &[Var<'t, T>]) -> Var<'t, T> {
         self.run(Box::new(op), inputs)
@@ -132,6 +133,7 @@ impl<T: Float> Tape<T> {
         if let Some(intercept) = self.intercept.get() {
             op = intercept(op, &self.scope_name(self.scopes.borrow().current()));
         }
+        self.assert_not_freed();
         let mut saved = Saved::new();
         let (value, requires_gradient) = {
             let nodes = self.nodes.borrow();
@@ -185,11 +187,11 @@ impl<T: Float> Tape<T> {
     }
 
     #[track_caller]
-    fn assert_not_freed(&self) {
+    pub(crate) fn assert_not_freed(&self) {
         assert!(
             !self.freed.get(),
-            "backward: backward_and_free has given this tape's values away; walk back with backward first, \
-             or compute the loss again on a fresh tape"
+            "this tape is spent: backward_and_free has given its values away; walk back with backward instead, or \
+             compute on a fresh tape"
         );
     }
 
@@ -264,11 +266,11 @@ impl<'t, T: Float> Var<'t, T> {
     }
 
     /// [`backward`](Var::backward) for a training step: values and cotangents go back to the pool as soon as
-    /// the walk has passed them, and only the gradients of leaves are returned. The tape is spent afterwards: a
-    /// second walk over it panics.
+    /// the walk has passed them, and only the gradients of leaves are returned. The tape is spent afterwards: another
+    /// walk over it panics, and so does another op on it.
     ///
     /// # Panics
-    /// As [`backward`](Var::backward).
+    /// As [`backward`](Var::backward), or if the guard of [`Tape::nodes`] is still held.
     #[track_caller]
     pub fn backward_and_free(self) -> Gradients<T> {
         self.walk_back(self.seed(), Keep::Leaves, None)
@@ -294,11 +296,11 @@ impl<'t, T: Float> Var<'t, T> {
     #[track_caller]
     fn walk_back(self, seed: Tensor<T>, keep: Keep, mut watch: Option<&mut Watch<'_, T>>) -> Gradients<T> {
         self.tape.assert_not_freed();
-        self.tape.freed.set(keep == Keep::Leaves);
         let mut nodes = self.tape.nodes.borrow_mut();
         let end = self.index() + 1;
         let shape = nodes[self.index()].value.shape();
         assert!(seed.shape() == shape, "backward: a cotangent {} for a value {shape}", seed.shape());
+        self.tape.freed.set(keep == Keep::Leaves);
 
         let mut sums: Vec<Option<Tensor<T>>> = vec![None; end];
         sums[self.index()] = Some(seed);

@@ -119,7 +119,12 @@ impl<T: Float> Tensor<T> {
     }
 
     /// The index of entry number `i` in row-major order.
+    ///
+    /// # Panics
+    /// If there is no such entry.
+    #[track_caller]
     pub fn index_of(&self, i: usize) -> Vec<usize> {
+        assert!(i < self.numel(), "entry {i} of a tensor {} of {} entries", self.shape, self.numel());
         self.shape.strides().iter().zip(&self.shape[..]).map(|(stride, size)| i / stride % size).collect()
     }
 

@@ -191,8 +191,26 @@ fn the_walk_of_a_training_step_returns_the_same_gradients_and_spends_the_tape() 
     let (message, file, _) = blamed(|| {
         y.backward();
     });
-    assert!(message.contains("backward_and_free has given this tape's values away"), "{message}");
+    assert!(message.contains("backward_and_free has given its values away"), "{message}");
     assert!(file.ends_with("tests/tape.rs"), "{file}");
+    let (message, file, _) = blamed(|| {
+        let _ = x.exp();
+    });
+    assert!(message.contains("this tape is spent"), "{message}");
+    assert!(file.ends_with("tests/tape.rs"), "{file}");
+}
+
+#[test]
+fn a_walk_that_is_refused_spends_nothing() {
+    let tape = Tape::new();
+    let x = tape.leaf(Tensor::new([3], [1.0, 2.0, 3.0]));
+    let y = x.sum_all();
+    let nodes = tape.nodes();
+    blamed(|| {
+        y.backward_and_free();
+    });
+    drop(nodes);
+    assert_eq!(y.backward().of(x).data(), [1.0; 3]);
 }
 
 #[test]

@@ -71,7 +71,7 @@ impl Attention {
     fn check(&self, qkv: usize, out: usize, statistics: usize) -> usize {
         let Attention { n, h, h_kv, d, .. } = *self;
         assert!(
-            h_kv > 0 && h.is_multiple_of(h_kv),
+            h > 0 && h_kv > 0 && h.is_multiple_of(h_kv),
             "attention: {h_kv} key heads do not divide {h} query heads"
         );
         let b = qkv / (n * self.row()).max(1);

@@ -131,11 +131,12 @@ impl MatMul {
         MatMul { triangle, ..self }
     }
 
-    /// How many numbers of A, B and C the product reaches, from the first to the last.
+    /// How many numbers of A, B and C the product reaches, from the first to the last. More than can be counted is
+    /// `usize::MAX`, which no slice holds.
     pub(crate) fn spans(&self) -> [usize; 3] {
         let span = |rows: usize, columns: usize, stride: usize| match (rows, columns) {
             (0, _) | (_, 0) => 0,
-            _ => (rows - 1) * stride + columns,
+            _ => (rows - 1).saturating_mul(stride).saturating_add(columns),
         };
         let MatMul { m, k, n, lda, ldb, ldc, .. } = *self;
         let a = if self.transpose_a { span(k, m, lda) } else { span(m, k, lda) };

@@ -21,6 +21,9 @@ pub fn turns<T: Float>(first: usize, n: usize, e: usize, base: f64) -> Tensor<T>
 }
 
 /// Turns every head of a row by the [`turns`] of its position.
+///
+/// # Panics
+/// If there are no turns.
 pub fn turn<T: Float>(heads: &mut [T], turns: &[[T; 2]]) {
     for head in heads.chunks_exact_mut(2 * turns.len()) {
         let (first, second) = head.split_at_mut(turns.len());

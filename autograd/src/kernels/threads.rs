@@ -50,7 +50,7 @@ pub(crate) fn threads_here() -> usize {
 /// Calls `work(0)`, …, `work(pieces − 1)`, on all threads, in no particular order.
 ///
 /// # Panics
-/// If a piece panics; the others are finished first.
+/// If a piece panics. The call ends only when no piece is at work any more; some may never have begun.
 pub fn for_each_piece(pieces: usize, work: impl Fn(usize) + Sync) {
     if pieces <= 1 || threads_here() == 1 {
         return (0..pieces).for_each(work);
@@ -171,8 +171,10 @@ impl Team {
         });
         for _ in 0..workers {
             let board = Arc::clone(&board);
-            // A thread that the system refuses is one helper less: the work gets done all the same.
-            let _ = thread::Builder::new().name("kernels".into()).spawn(move || board.serve());
+            let spawned = thread::Builder::new().name("kernels".into()).spawn(move || board.serve());
+            if spawned.is_err() {
+                break; // the system has no more: the work gets done all the same
+            }
         }
         Team { board, workers }
     }
@@ -183,6 +185,7 @@ impl Team {
         // `Close` below, dropped at the end of this function on every path, waits until all have left.
         let work: *const (dyn Fn(usize) + Sync) = unsafe { std::mem::transmute(work) };
         *lock(&board.job) = Some(Job { work, pieces });
+        board.panicked.store(false, SeqCst); // of a job that ended by a panic of this thread's own
         board.next.store(0, SeqCst);
         board.state.store((board.state.load(SeqCst) & !(ONE_JOB - 1)) + ONE_JOB + OPEN, SeqCst);
         if board.sleepers.load(SeqCst) > 0 {
@@ -332,5 +335,13 @@ mod tests {
         let failed = catch_unwind(|| for_each_piece(8, |i| assert!(i != 5, "piece five")));
         assert!(failed.is_err());
         every_piece_is_done_exactly_once();
+    }
+
+    #[test]
+    fn pieces_that_panic_on_several_threads_at_once_do_not_fail_the_next_job() {
+        for _ in 0..if cfg!(miri) { 3 } else { 100 } {
+            assert!(catch_unwind(|| for_each_piece(8, |_| panic!("every piece"))).is_err());
+            for_each_piece(8, |_| ());
+        }
     }
 }

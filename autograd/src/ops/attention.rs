@@ -27,11 +27,11 @@ impl CausalAttention {
             panic!("causal_attention: {} is not [b, n, (h + 2·h_kv)·e]", qkv.shape())
         };
         assert!(
-            h_kv > 0 && h.is_multiple_of(h_kv),
+            h > 0 && h_kv > 0 && h.is_multiple_of(h_kv),
             "causal_attention: {h} query heads cannot share {h_kv} key heads evenly"
         );
         assert!(
-            width.is_multiple_of(h + 2 * h_kv),
+            width > 0 && width.is_multiple_of(h + 2 * h_kv),
             "causal_attention: {}: {width} numbers do not hold {h} queries, {h_kv} keys and {h_kv} values of one width",
             qkv.shape()
         );
@@ -86,7 +86,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// h/h_kv query heads (Ainslie et al. 2023; h_kv = h is the ordinary attention).
     ///
     /// # Panics
-    /// If the shape is not that, or h_kv does not divide h.
+    /// If the shape is not that with h, h_kv and e at least 1, or h_kv does not divide h.
     #[track_caller]
     pub fn causal_attention(self, n_head: usize, n_head_kv: usize) -> Self {
         self.causal_attention_with(n_head, n_head_kv, None)
@@ -116,9 +116,9 @@ impl<'t, T: Float> Var<'t, T> {
         n_head_kv: usize,
         dropout: Option<Dropout>,
     ) -> Self {
-        let (h, h_kv) = (n_head, n_head_kv);
-        let [b, n, width] = self.shape()[..] else { panic!("{} is not [b, n, width]", self.shape()) };
-        let e = width / (h + 2 * h_kv);
+        let bf16 = self.tape().is_bf16();
+        let (b, kernel) = CausalAttention { n_head, n_head_kv, bf16, dropout }.sizes(&self.value());
+        let Attention { n, h, h_kv, d: e, .. } = kernel;
         let heads = |from: usize, number: usize| {
             let part = self.slice(-1, from * e..(from + number) * e);
             part.reshape([b, n, h_kv, number / h_kv, e]).permute(&[0, 2, 3, 1, 4]) // [b, h_kv, shared, n, e]

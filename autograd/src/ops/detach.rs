@@ -1,5 +1,6 @@
 //! Detach: a value without its history.
 
+use crate::modes::Mode;
 use crate::{At, Cotangents, Float, Op, Saved, Tensor, Var};
 
 /// ```text
@@ -24,9 +25,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// The same value as a constant: no gradient flows back through it.
     #[track_caller]
     pub fn detach(self) -> Self {
-        let before = self.tape().set_gradients_on(false);
-        let constant = self.tape().apply(Detach, &[self]);
-        self.tape().set_gradients_on(before);
-        constant
+        let _off = Mode::set(&self.tape().gradients_on, false);
+        self.tape().apply(Detach, &[self])
     }
 }

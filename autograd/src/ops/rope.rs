@@ -24,7 +24,7 @@ impl Rope {
     fn sizes<T: Float>(&self, x: &Tensor<T>) -> [usize; 2] {
         let &Rope { heads, e, .. } = self;
         let [_, n, width] = x.shape()[..] else { panic!("rope: {} is not [b, n, width]", x.shape()) };
-        assert!(e.is_multiple_of(2), "rope: it turns pairs of numbers, but a head has {e}");
+        assert!(e > 0 && e.is_multiple_of(2), "rope: it turns pairs of numbers, but a head has {e}");
         assert!(heads * e <= width, "rope: {heads} heads of {e} numbers do not fit into {}", x.shape());
         [n, width]
     }
@@ -35,7 +35,7 @@ impl Rope {
         Tensor::build(x.shape(), |y| {
             for_each_chunk(y, (n * width).max(1), |item, y| {
                 y.copy_from_slice(&x.data()[item * n * width..][..n * width]);
-                for (position, row) in y.chunks_exact_mut(width).enumerate() {
+                for (position, row) in y.chunks_exact_mut(width.max(1)).enumerate() {
                     let turns = &turns[position * self.e / 2..][..self.e / 2];
                     f(&mut row[..self.heads * self.e], turns);
                 }
@@ -71,7 +71,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// `[b, n, width] → [b, n, width]`. Of queries, keys and values side by side, those are the queries and keys.
     ///
     /// # Panics
-    /// If x does not have three axes, e is odd, or the heads are wider than x.
+    /// If x does not have three axes, e is 0 or odd, or the heads are wider than x.
     #[track_caller]
     pub fn rope(self, heads: usize, e: usize, base: f64) -> Self {
         self.tape().apply(Rope { heads, e, base }, &[self])
