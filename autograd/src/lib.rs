@@ -18,9 +18,9 @@
 //!
 //! What to read, in this order:
 //!
-//! 1. [`Tape`] and [`Var`], in `tape.rs`: the file that everything else serves. The idea is [`Tape::apply`] and the
-//!    loop behind [`Var::backward`].
-//! 2. [`mod@op`]: what an operation has to say ([`Op`]), and the one place where cotangents are added up
+//! 1. [`Tape`] and [`Var`], in `tape.rs`: the file that everything else serves. The idea is [`Tape::apply`], whose body is
+//!    `run`, and the loop behind [`Var::backward`], `walk_back`.
+//! 2. [`mod@op`]: what an operation has to say ([`Op`]), and how its contributions to cotangents are added up
 //!    ([`Cotangents`]). An op of your own implements the same trait.
 //! 3. [`ops`]: the rules, one file a family; formula, forward rule and vector-Jacobian product side by side.
 //! 4. [`Dual`]: forward mode, by running the same code at another scalar. [`gradcheck`]: every gradient computed three

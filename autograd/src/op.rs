@@ -7,8 +7,8 @@
 //! x̄ᵢ += ȳ · ∂y/∂xᵢ            the vector-Jacobian product, vjp
 //! ```
 //!
-//! A rule sees its inputs, its output and `ȳ`, and never the tape. It hands its contributions to
-//! [`Cotangents`], which adds them up and undoes broadcasting. An op without a vjp does not compile.
+//! A rule sees its inputs, its output, `ȳ` and what its forward rule saved, and never the tape. It hands its contributions
+//! to [`Cotangents`], which adds them up and undoes broadcasting. An op without a vjp does not compile.
 
 use crate::tape::Node;
 use crate::{Float, Scope, Tensor};

@@ -18,7 +18,7 @@ const CONTEXT: usize = 16;
 const HEADS: usize = 4; // h
 const HEAD_WIDTH: usize = WIDTH / HEADS; // e
 const EPS: f64 = 1e-5;
-const TEMPERATURE: f64 = 0.5;
+const TEMPERATURE: f64 = 0.5; // below 1: the likely becomes likelier
 
 /// Everything that is learned.
 pub const PARAMETERS: [(&str, [usize; 2]); 9] = [
