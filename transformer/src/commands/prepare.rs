@@ -3,7 +3,7 @@
 use super::program;
 use super::screen::thousands;
 use super::text::corpus_at;
-use crate::data::bin::{BinFile, Format};
+use crate::data::bin::Format;
 use crate::data::tokenizer::Choice;
 use crate::error::{Error, Result};
 use crate::train::config::TrainConfig;
@@ -67,11 +67,10 @@ pub fn run(flags: &Flags) -> Result<()> {
         .way_out("write 4 bytes an id, with --format llama3"));
     }
     fs::create_dir_all(out).map_err(|error| Error::io("make", out, &error))?;
-    corpus.write(&tokenizer, flags.format, [&train, &validation])?;
+    let written = corpus.write(&tokenizer, flags.format, [&train, &validation])?;
     tokenizer.save(&description)?;
     let unit = tokenizer.unit();
-    for path in [&train, &validation] {
-        let ids = BinFile::open(path)?.len();
+    for (path, ids) in [&train, &validation].into_iter().zip(written) {
         println!("{}: {} {unit}s", path.display(), thousands(ids as f64));
     }
     println!("{}: {} different ones", description.display(), thousands(tokens as f64));

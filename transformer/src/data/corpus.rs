@@ -111,22 +111,21 @@ impl Corpus {
         Ok(text.chars().take(characters).collect())
     }
 
-    /// Writes the ids of both parts into two files, in pieces.
+    /// Writes the ids of both parts into two files, in pieces. Returns how many there are in each.
     ///
     /// # Errors
     /// If the text has a character that the tokenizer does not know, or the files cannot be written.
-    pub fn write(&self, tokenizer: &Tokenizer, format: Format, to: [&Path; 2]) -> Result<()> {
+    pub fn write(&self, tokenizer: &Tokenizer, format: Format, to: [&Path; 2]) -> Result<[usize; 2]> {
+        let write = |text: &Text, part: &str, path: &Path| {
+            let mut writer = BinWriter::create(path, format)?;
+            for piece in pieces(part) {
+                writer.write(&tokenizer.encode(piece).map_err(|error| error.in_file(text.name()))?)?;
+            }
+            writer.finish()
+        };
         match self {
             Corpus::Text(text) => {
-                for (part, path) in [text.train(), text.validation()].into_iter().zip(to) {
-                    let mut writer = BinWriter::create(path, format)?;
-                    for piece in pieces(part) {
-                        writer
-                            .write(&tokenizer.encode(piece).map_err(|error| error.in_file(text.name()))?)?;
-                    }
-                    writer.finish()?;
-                }
-                Ok(())
+                Ok([write(text, text.train(), to[0])?, write(text, text.validation(), to[1])?])
             }
             Corpus::Large(text) => text.write(tokenizer, format, to),
             Corpus::Ids(files) => Err(Error::new("these are ids already, no text")
