@@ -50,7 +50,9 @@ impl LargeText {
         let Keep::In(directory) = keep else { return self.temporary(tokenizer) };
         fs::create_dir_all(directory).map_err(|error| Error::io("make", directory, &error))?;
         let identity = directory.join(KEPT[2]);
-        forget(&identity)?; // or a kill between the parts would leave ids under another text's name
+        // Or a kill between the parts would leave ids under another text's name.
+        files::remove(&identity)?;
+        files::sync_directory(&identity)?;
         let (ids, tokens) = self.written(tokenizer, directory)?;
         files::write_json(&identity, &self.identity(tokenizer, tokens))?;
         Ok(ids)
@@ -126,19 +128,7 @@ pub fn clear(directory: &Path, dataset: &Dataset) -> Result<()> {
     if dataset.train.path() == Some(&kept[0]) {
         return Ok(());
     }
-    let there = kept.iter().filter(|path| path.exists());
-    there
-        .into_iter()
-        .try_for_each(|path| fs::remove_file(path).map_err(|error| Error::io("remove", path, &error)))
-}
-
-/// Removes the file that says which text's ids lie beside it, if there is one.
-fn forget(identity: &Path) -> Result<()> {
-    match fs::remove_file(identity) {
-        Ok(()) => files::sync_directory(identity),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Error::io("remove", identity, &error)),
-    }
+    kept.iter().try_for_each(|path| files::remove(path))
 }
 
 #[cfg(test)]
