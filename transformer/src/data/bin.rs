@@ -207,7 +207,10 @@ impl BinFile {
                 ))
                 .in_file(&self.path)
                 .at(format!("id number {} (byte {})", seen + i, self.format.start() + (seen + i) * width))
-                .way_out("name the tokenizer that the file was written with: --tokenizer FILE.json"));
+                .way_out(
+                    "the file was written with another tokenizer: take one of ids that this tokenizer has written, or train \
+                     a model with that one, by `train --tokenizer FILE.json`",
+                ));
             }
             seen += now;
         }
