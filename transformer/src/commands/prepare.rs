@@ -81,8 +81,8 @@ pub fn run(flags: &Flags) -> Result<()> {
     Ok(())
 }
 
-/// Writes the three files beside those that they replace, and then puts them in their places: an error leaves the old ones,
-/// and a kill never leaves some of both. Returns how many ids there are in each part.
+/// Writes the three files beside those that they replace, which an error so leaves as they were. When all are written they
+/// come into their places, and a kill never leaves some of both. Returns how many ids there are in each part.
 fn write(corpus: &Corpus, tokenizer: &Tokenizer, format: Format, out: &Path) -> Result<[usize; 2]> {
     fs::create_dir_all(out).map_err(|error| Error::io("make", out, &error))?;
     let refused = |error| Error::io("write into", out, &error);

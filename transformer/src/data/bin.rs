@@ -208,8 +208,8 @@ impl BinFile {
                 .in_file(&self.path)
                 .at(format!("id number {} (byte {})", seen + i, self.format.start() + (seen + i) * width))
                 .way_out(
-                    "the file was written with another tokenizer: take one of ids that this tokenizer has written, or train \
-                     a model with that one, by `train --tokenizer FILE.json`",
+                    "the file was written with another tokenizer: train with that one, by `train --tokenizer FILE.json`, or \
+                     take ids that this one has written",
                 ));
             }
             seen += now;

@@ -1,10 +1,10 @@
 //! Where the ids of a large text lie: with the run that is trained on it, or among the temporary files.
 
-use super::super::bin::{BinFile, Format};
-use super::super::dataset::Dataset;
-use super::super::fingerprint::Fingerprint;
-use super::super::tokenizer::Tokenizer;
 use super::LargeText;
+use crate::data::bin::{BinFile, Format};
+use crate::data::dataset::Dataset;
+use crate::data::fingerprint::Fingerprint;
+use crate::data::tokenizer::Tokenizer;
 use crate::error::{Error, Result};
 use crate::files;
 use serde::{Deserialize, Serialize};
@@ -133,9 +133,9 @@ pub fn clear(directory: &Path, dataset: &Dataset) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::tokenizer::TokenizerKind;
-    use super::super::super::tokens::Tokens;
     use super::*;
+    use crate::data::tokenizer::TokenizerKind;
+    use crate::data::tokens::Tokens;
 
     fn ids(tokens: &Tokens) -> Vec<usize> {
         let mut ids = Vec::new();
