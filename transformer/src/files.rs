@@ -50,6 +50,17 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
     fs::rename(from, to).map_err(|error| Error::io("replace", to, &error))
 }
 
+/// Removes a file, if it is there.
+///
+/// # Errors
+/// If the operating system refuses.
+pub fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path, &error)),
+        _ => Ok(()),
+    }
+}
+
 /// Whether a file lies in a directory, by whatever name both are called.
 pub fn lies_in(file: &Path, directory: &Path) -> bool {
     match (file.canonicalize(), directory.canonicalize()) {

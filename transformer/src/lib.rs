@@ -29,6 +29,7 @@ pub mod data;
 pub mod error;
 pub mod files;
 pub mod huggingface;
+pub mod lock;
 pub mod model;
 pub mod plan;
 pub mod random;

@@ -14,6 +14,8 @@ mod config;
 mod import;
 #[path = "command_line/init_from.rs"]
 mod init_from;
+#[path = "command_line/large.rs"]
+mod large;
 #[path = "command_line/many_models.rs"]
 mod many_models;
 #[path = "command_line/plan.rs"]

@@ -42,7 +42,8 @@ pub fn run(flags: &Flags) -> Result<()> {
             .way_out("give the run's flags: plan --config RUN/config.toml"));
     }
     let threads = use_threads(flags.train.threads);
-    let (config, dataset, _) = train::prepare(&flags.train, Keep::Nowhere)?;
+    let (config, corpus, tokenizer) = train::prepare(&flags.train)?;
+    let dataset = corpus.dataset(&tokenizer, config.model.block_size, Keep::Nowhere)?;
     let found = plan(&config, dataset)?;
     if flags.json {
         let json = serde_json::to_string_pretty(&found).map_err(|error| Error::new(error.to_string()))?;

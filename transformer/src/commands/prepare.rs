@@ -3,13 +3,18 @@
 use super::program;
 use super::screen::thousands;
 use super::text::corpus_at;
-use crate::data::bin::{BinFile, Format};
-use crate::data::tokenizer::Choice;
+use crate::data::bin::Format;
+use crate::data::corpus::Corpus;
+use crate::data::tokenizer::{Choice, Tokenizer};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::train::config::TrainConfig;
 use clap::Args;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// What is written. The last one says what the others mean: it goes first when they are replaced, and comes last.
+const FILES: [&str; 3] = ["train.bin", "val.bin", "tokenizer.json"];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -48,15 +53,15 @@ pub struct Flags {
 /// If the text or the tokenizer cannot be read, the ids do not fit into the format, or the files are there already.
 pub fn run(flags: &Flags) -> Result<()> {
     let out = &flags.out;
-    let [train, validation, description] =
-        ["train.bin", "val.bin", "tokenizer.json"].map(|name| out.join(name));
-    let there = [&train, &validation, &description].into_iter().find(|path| path.exists());
+    let paths = FILES.map(|name| out.join(name));
+    let there = paths.iter().find(|path| path.exists());
     if let Some(file) = there.filter(|_| !flags.overwrite) {
         return Err(Error::new("this file is already there")
             .in_file(file)
             .way_out("replace it by --overwrite, or name another --out"));
     }
     let corpus = corpus_at(flags.data.as_deref(), &TrainConfig::default())?;
+    corpus.can_be_written()?;
     let tokenizer = corpus.tokenizer(&flags.tokenizer)?;
     let (tokens, width) = (tokenizer.vocab_size(), flags.format.width());
     if tokens > 1 << (8 * width) {
@@ -66,15 +71,31 @@ pub fn run(flags: &Flags) -> Result<()> {
         .at("--format")
         .way_out("write 4 bytes an id, with --format llama3"));
     }
-    fs::create_dir_all(out).map_err(|error| Error::io("make", out, &error))?;
-    corpus.write(&tokenizer, flags.format, [&train, &validation])?;
-    tokenizer.save(&description)?;
-    let unit = tokenizer.unit();
-    for path in [&train, &validation] {
-        let ids = BinFile::open(path)?.len();
+    let ids = write(&corpus, &tokenizer, flags.format, out)?;
+    let (unit, [train, validation, description]) = (tokenizer.unit(), paths);
+    for (path, ids) in [train, validation].into_iter().zip(ids) {
         println!("{}: {} {unit}s", path.display(), thousands(ids as f64));
     }
     println!("{}: {} different ones", description.display(), thousands(tokens as f64));
     println!("\nnext:\n  {} train --data {}", program(), out.display());
     Ok(())
+}
+
+/// Writes the three files beside those that they replace, which an error so leaves as they were. When all are written they
+/// come into their places, and a kill never leaves some of both. Returns how many ids there are in each part.
+fn write(corpus: &Corpus, tokenizer: &Tokenizer, format: Format, out: &Path) -> Result<[usize; 2]> {
+    fs::create_dir_all(out).map_err(|error| Error::io("make", out, &error))?;
+    let refused = |error| Error::io("write into", out, &error);
+    let beside = tempfile::Builder::new().prefix(".prepare-").tempdir_in(out).map_err(refused)?;
+    let [train, validation, description] = FILES.map(|name| beside.path().join(name));
+    let ids = corpus.write(tokenizer, format, [&train, &validation])?;
+    tokenizer.save(&description)?;
+    for name in FILES.iter().rev() {
+        files::remove(&out.join(name))?;
+    }
+    for name in FILES {
+        files::rename(&beside.path().join(name), &out.join(name))?;
+    }
+    files::sync_directory(&out.join(FILES[0]))?;
+    Ok(ids)
 }

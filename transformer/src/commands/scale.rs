@@ -4,15 +4,16 @@ use super::screen::{clock, thousands};
 use super::{program, use_threads};
 use crate::cli::{number, size};
 use crate::error::{Error, Result};
-use crate::files::read_json;
+use crate::files::{read_json, remove};
+use crate::lock::Lock;
 use crate::scale::climb::{Climb, SCALING};
 use crate::scale::plan::{Measured, plan};
 use crate::scale::record::{Plan, Run, Scaling};
+use crate::scale::sound::{check, check_plan};
 use crate::scale::source::{Source, open};
-use crate::scale::{ladder, page};
+use crate::scale::{checkpoint, page};
 use autograd::kernels::threads::set_threads;
 use clap::Args;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -66,12 +67,13 @@ pub fn run(flags: &Flags) -> Result<()> {
     set_threads(1); // a thread a run
     let (source, vocab_size) = open(flags.data.as_deref())?;
     let directory = &flags.out_dir;
+    let _lock = Lock::take(directory)?;
     let known = directory.join(SCALING);
     let scaling = if known.exists() && !flags.overwrite {
-        go_on(flags, &source, &known)?
+        go_on(flags, &source, vocab_size, &known)?
     } else {
         let plan = make_plan(flags, &source, vocab_size, threads)?;
-        begin(directory, plan, source.floor())?
+        begin(flags, plan, source.floor())?
     };
     let plan = scaling.plan.clone();
     introduce(&plan, &scaling, threads);
@@ -113,33 +115,27 @@ fn make_plan(flags: &Flags, source: &Source, vocab_size: usize, threads: usize) 
         let measured = Measured::on_this_machine(source, &base)?;
         return plan(base, &measured, threads);
     }
-    let highest = flags.rungs.iter().max().copied().unwrap_or(0);
-    if base.held_out <= highest || base.held_out > ladder::HIGHEST {
-        return Err(Error::new(format!("rung {} is not above the fitted ones", base.held_out))
-            .at("--held_out")
-            .way_out(format!("give one from {} to {}", highest + 1, ladder::HIGHEST)));
-    }
-    let points = flags.rungs.len() * flags.updates.len();
-    if points < 6 {
-        return Err(Error::new(format!("{points} runs cannot tell five unknowns"))
-            .at("--rungs")
-            .way_out("give more rungs, or more lengths in --updates: at least 6 runs"));
-    }
+    let way_out = "give others, or leave out --rungs, --held_out and --updates: the ladder is then made to fit the budget";
+    check_plan(&base, "--").map_err(|error| error.way_out(way_out))?;
     Ok(base)
 }
 
-fn begin(directory: &Path, plan: Plan, floor: Option<f64>) -> Result<Scaling> {
-    fs::create_dir_all(directory).map_err(|error| Error::io("make", directory, &error))?;
-    let entries = fs::read_dir(directory).map_err(|error| Error::io("list", directory, &error))?;
-    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with("rung-")) {
-        fs::remove_file(entry.path()).map_err(|error| Error::io("remove", entry.path(), &error))?;
+/// A ladder that begins. What another one has left is removed if it may be.
+fn begin(flags: &Flags, plan: Plan, floor: Option<f64>) -> Result<Scaling> {
+    let left = checkpoint::all_in(&flags.out_dir)?;
+    if let Some(file) = left.first().filter(|_| !flags.overwrite) {
+        return Err(Error::new(format!("this was left by a ladder whose {SCALING} is no longer here"))
+            .in_file(file)
+            .way_out("remove it and the others of its kind by --overwrite, or give another --out_dir"));
     }
+    left.iter().try_for_each(|path| remove(path))?;
     Ok(Scaling { plan, floor, runs: vec![], fit: None, prediction: vec![] })
 }
 
-fn go_on(flags: &Flags, source: &Source, known: &Path) -> Result<Scaling> {
+fn go_on(flags: &Flags, source: &Source, vocab_size: usize, known: &Path) -> Result<Scaling> {
     let way_out = "give another --out_dir, or begin anew with --overwrite";
     let scaling: Scaling = read_json(known, way_out)?;
+    check(&scaling).map_err(|error| error.in_file(known).way_out(way_out))?;
     let plan = &scaling.plan;
     if plan.data == source.name() && plan.fingerprint.as_deref() != source.fingerprint() {
         return Err(Error::new(format!("the text {} has changed since this ladder was begun", plan.data))
@@ -149,14 +145,15 @@ fn go_on(flags: &Flags, source: &Source, known: &Path) -> Result<Scaling> {
     let same = plan.data == source.name()
         && plan.budget_minutes == flags.budget
         && plan.seeds == [flags.seed]
+        && (plan.rows, plan.vocab_size) == (source.rows(), vocab_size)
         && (flags.rungs.is_empty()
             || (&plan.rungs, Some(plan.held_out), &plan.updates)
                 == (&flags.rungs, flags.held_out, &flags.updates));
     match same {
         true => Ok(scaling),
         false => Err(Error::new(format!(
-            "another ladder is kept here: {}, {} minutes, seed {}",
-            plan.data, plan.budget_minutes, plan.seeds[0]
+            "another ladder is kept here: {}, {} minutes, seeds {:?}",
+            plan.data, plan.budget_minutes, plan.seeds
         ))
         .in_file(known)
         .way_out(way_out)),

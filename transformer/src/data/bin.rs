@@ -21,7 +21,8 @@ use crate::error::{Error, Result};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use tempfile::TempDir;
 
 /// How ids are written in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -74,8 +75,8 @@ pub struct BinFile {
     file: Mutex<File>,
     format: Format,
     length: usize,
-    /// Whether the file goes with its last reader.
-    temporary: bool,
+    /// The directory that goes with the last reader of its files, and after them.
+    _temporary: Option<Arc<TempDir>>,
 }
 
 impl BinFile {
@@ -84,6 +85,22 @@ impl BinFile {
     /// # Errors
     /// If it cannot be read, is empty or cut off, or has a header of another kind.
     pub fn open(path: &Path) -> Result<Self> {
+        Self::open_by(path, format_of)
+    }
+
+    /// Opens a file that was written in a format: without a header, whatever ids it begins with are ids.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(super) fn open_as(path: &Path, format: Format) -> Result<Self> {
+        match format.magic() {
+            None => Self::open_by(path, |_, _| Ok(format)),
+            Some(_) => Self::open(path),
+        }
+    }
+
+    /// Opens a file whose format is told by its first bytes and its size.
+    fn open_by(path: &Path, format: impl FnOnce(&[u8], usize) -> Result<Format>) -> Result<Self> {
         let refused = |error| Error::io("read", path, &error);
         let metadata = fs::metadata(path).map_err(refused)?;
         if !metadata.is_file() {
@@ -95,7 +112,7 @@ impl BinFile {
         let mut file = File::open(path).map_err(refused)?;
         let mut header = Vec::new();
         file.by_ref().take(HEADER as u64).read_to_end(&mut header).map_err(refused)?;
-        let format = format_of(&header).map_err(|error| error.in_file(path))?;
+        let format = format(&header, size).map_err(|error| error.in_file(path))?;
         let (body, width) = (size - format.start(), format.width());
         let wrong = |what: String| {
             Error::new(what)
@@ -123,14 +140,13 @@ impl BinFile {
                 .at("header, int32 number 2"));
             }
         }
-        Ok(BinFile { path: path.to_path_buf(), file: Mutex::new(file), format, length, temporary: false })
+        Ok(BinFile { path: path.to_path_buf(), file: Mutex::new(file), format, length, _temporary: None })
     }
 
-    /// The same, for a file that is to go when it is no longer read. Unix lets go of its name now, and of its bytes with
-    /// the process, however that ends.
-    pub(super) fn temporary(mut self) -> Self {
-        self.temporary = !cfg!(unix) || fs::remove_file(&self.path).is_err();
-        self
+    /// The same, for a file that is to go when it is no longer read. On Unix the directory may go now, and with it the
+    /// file's name; its bytes go with the process, however that ends.
+    pub(super) fn temporary(self, directory: &Arc<TempDir>) -> Self {
+        BinFile { _temporary: (!cfg!(unix)).then(|| Arc::clone(directory)), ..self }
     }
 
     /// The number of ids.
@@ -191,7 +207,10 @@ impl BinFile {
                 ))
                 .in_file(&self.path)
                 .at(format!("id number {} (byte {})", seen + i, self.format.start() + (seen + i) * width))
-                .way_out("name the tokenizer that the file was written with: --tokenizer FILE.json"));
+                .way_out(
+                    "the file was written with another tokenizer: train with that one, by `train --tokenizer FILE.json`, or \
+                     take ids that this one has written",
+                ));
             }
             seen += now;
         }
@@ -220,22 +239,14 @@ impl PartialEq for BinFile {
     }
 }
 
-impl Drop for BinFile {
-    fn drop(&mut self) {
-        if self.temporary {
-            let _ = fs::remove_file(&self.path); // it lies among temporary files, which the system clears too
-        }
-    }
-}
-
 /// Number `i` of a header.
 fn int32(header: &[u8], i: usize) -> i64 {
     let bytes = header.iter().skip(4 * i).take(4).rev();
     i64::from(bytes.fold(0u32, |number, &byte| number << 8 | u32::from(byte)).cast_signed())
 }
 
-/// The format of a file that begins with these bytes.
-fn format_of(header: &[u8]) -> Result<Format> {
+/// The format of a file of `size` bytes that begins with these.
+fn format_of(header: &[u8], size: usize) -> Result<Format> {
     let (magic, version) = (int32(header, 0), int32(header, 1));
     let wrong = |what: String, place: &str| {
         Err(Error::new(what).at(place).way_out(
@@ -256,8 +267,11 @@ fn format_of(header: &[u8]) -> Result<Format> {
             };
         }
     }
-    // Five hundred ids of 0 in a row are no text: this is a header, of something else.
-    if header.len() == HEADER && header[12..].iter().all(|&byte| byte == 0) {
+    // Zeros after a third number that says how many ids follow: a header, of something else. (Zeros alone may be ids: those
+    // of as many line feeds.)
+    let zeros = header.len() == HEADER && header[12..].iter().all(|&byte| byte == 0);
+    let promised = int32(header, 2);
+    if zeros && promised > 0 && [2, 4].map(|width| ((size - HEADER) / width) as i64).contains(&promised) {
         return wrong(format!("the magic number {magic} is not one of llm.c's"), "header, int32 number 0");
     }
     Ok(Format::Nanogpt)

@@ -55,10 +55,9 @@ impl Corpus {
     /// Makes or reads the tokenizer that is asked for. Files of ids have one beside them, which is the default there.
     ///
     /// # Errors
-    /// If its file cannot be read; it is to be made of ids, which are no text; or another one lies beside the ids.
+    /// If its file cannot be read, or it is to be made of ids, which are no text.
     pub fn tokenizer(&self, choice: &Choice) -> Result<Tokenizer> {
         match (choice, self) {
-            (Choice::File(path), Corpus::Ids(files)) => files.written_with(path),
             (Choice::File(path), _) => Tokenizer::load(path),
             (Choice::BuiltIn(TokenizerKind::Byte), _) => Ok(Tokenizer::Bytes),
             (Choice::BuiltIn(TokenizerKind::Char), Corpus::Ids(IdFiles { tokenizer: Some(path), .. })) => {
@@ -76,7 +75,10 @@ impl Corpus {
                 Err(Error::new(format!("these are ids, of which no tokenizer `{choice}` can be made"))
                     .in_file(&files.train)
                     .at("--tokenizer")
-                    .way_out("name the one that the ids were written with: --tokenizer FILE.json, or byte"))
+                    .way_out(
+                        "name the one that the ids were written with, --tokenizer FILE.json or byte; or train on the text \
+                         itself, or on what `transformer prepare` makes of it",
+                    ))
             }
         }
     }
@@ -84,7 +86,8 @@ impl Corpus {
     /// The corpus as ids: in memory, or in files of which `keep` says where those of a large text are.
     ///
     /// # Errors
-    /// If the tokenizer does not know a character or an id, a part is too short, or a file cannot be read or written.
+    /// If the tokenizer does not know a character or an id, or is another one than that beside the ids; a part is too
+    /// short, or a file cannot be read or written.
     pub fn dataset(&self, tokenizer: &Tokenizer, block_size: usize, keep: Keep) -> Result<Dataset> {
         match self {
             Corpus::Text(text) => Dataset::new(text, tokenizer, block_size),
@@ -111,44 +114,61 @@ impl Corpus {
         Ok(text.chars().take(characters).collect())
     }
 
-    /// Writes the ids of both parts into two files, in pieces.
+    /// Checks that this is a text, and that there is something in both of its parts.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn can_be_written(&self) -> Result<()> {
+        match self {
+            Corpus::Text(text) if text.train().is_empty() || text.validation().is_empty() => {
+                Err(Error::new("this text is too short to have a part to train on and one for validation")
+                    .in_file(text.name())
+                    .way_out("take a longer text, of some thousand characters"))
+            }
+            Corpus::Text(_) | Corpus::Large(_) => Ok(()),
+            Corpus::Ids(files) => Err(files.are_no_text()),
+        }
+    }
+
+    /// Writes the ids of both parts into two files, in pieces. Returns how many there are in each.
     ///
     /// # Errors
     /// If the text has a character that the tokenizer does not know, or the files cannot be written.
-    pub fn write(&self, tokenizer: &Tokenizer, format: Format, to: [&Path; 2]) -> Result<()> {
+    pub fn write(&self, tokenizer: &Tokenizer, format: Format, to: [&Path; 2]) -> Result<[usize; 2]> {
+        let write = |text: &Text, part: &str, path: &Path| {
+            let mut writer = BinWriter::create(path, format)?;
+            for piece in pieces(part) {
+                writer.write(&tokenizer.encode(piece).map_err(|error| error.in_file(text.name()))?)?;
+            }
+            writer.finish()
+        };
         match self {
             Corpus::Text(text) => {
-                for (part, path) in [text.train(), text.validation()].into_iter().zip(to) {
-                    let mut writer = BinWriter::create(path, format)?;
-                    for piece in pieces(part) {
-                        writer
-                            .write(&tokenizer.encode(piece).map_err(|error| error.in_file(text.name()))?)?;
-                    }
-                    writer.finish()?;
-                }
-                Ok(())
+                Ok([write(text, text.train(), to[0])?, write(text, text.validation(), to[1])?])
             }
             Corpus::Large(text) => text.write(tokenizer, format, to),
-            Corpus::Ids(files) => Err(Error::new("these are ids already, no text")
-                .in_file(&files.train)
-                .at("--data")
-                .way_out("name the text that they were made of")),
+            Corpus::Ids(files) => Err(files.are_no_text()),
         }
     }
 }
 
 impl IdFiles {
-    /// The tokenizer at `path`, which has to be the one beside the ids, if there is one.
-    fn written_with(&self, path: &Path) -> Result<Tokenizer> {
-        let asked = Tokenizer::load(path)?;
+    fn are_no_text(&self) -> Error {
+        Error::new("these are ids already, no text")
+            .in_file(&self.train)
+            .at("--data")
+            .way_out("name the text that they were made of")
+    }
+
+    /// Checks that a tokenizer is the one that lies beside the ids, if one does.
+    fn written_with(&self, tokenizer: &Tokenizer) -> Result<()> {
         match &self.tokenizer {
-            Some(beside) if Tokenizer::load(beside)? != asked => {
-                Err(Error::new("the ids were written with another tokenizer, the one beside them")
-                    .in_file(path)
-                    .at(format!("against {}", beside.display()))
-                    .way_out("name a text as --data, or the ids that this tokenizer has written"))
+            Some(beside) if Tokenizer::load(beside)? != *tokenizer => {
+                Err(Error::new("the ids were written with this tokenizer, and the model has another one")
+                    .in_file(beside)
+                    .way_out("name a text as --data, or ids that the model's tokenizer has written"))
             }
-            _ => Ok(asked),
+            _ => Ok(()),
         }
     }
 
@@ -162,6 +182,7 @@ impl IdFiles {
     }
 
     fn dataset(&self, tokenizer: &Tokenizer, block_size: usize) -> Result<Dataset> {
+        self.written_with(tokenizer)?;
         let mut fingerprint = Fingerprint::default();
         let mut open = |path: &Path| -> Result<Tokens> {
             let file = BinFile::open(path)?;

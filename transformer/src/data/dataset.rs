@@ -87,7 +87,7 @@ impl Dataset {
                 let longest = self.train.len().min(self.validation.len()).saturating_sub(1);
                 let smaller = match longest {
                     0 => String::new(),
-                    longest => format!(", or a context of at most --block_size {longest}"),
+                    longest => format!(", or train a model of a context of at most --block_size {longest}"),
                 };
                 return Err(Error::new(format!(
                     "the {part} part of this text is too short: it has {} {unit}s, but one window of \

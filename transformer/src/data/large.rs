@@ -1,6 +1,10 @@
 //! A text that is too large to be held in memory: it is read in pieces, and its ids go into files.
 
-use super::bin::{BinFile, BinWriter, Format};
+mod kept;
+
+pub use kept::{KEPT, Keep, clear};
+
+use super::bin::{BinWriter, Format};
 use super::dataset::Dataset;
 use super::fingerprint::Fingerprint;
 use super::pieces::FilePieces;
@@ -8,18 +12,12 @@ use super::text::{TRAINING_SHARE, empty};
 use super::tokenizer::Tokenizer;
 use super::tokens::Tokens;
 use crate::error::{Error, Result};
-use crate::files;
-use serde::{Deserialize, Serialize};
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A file of text above this number of bytes is not held in memory.
 pub const LARGE: u64 = 16 << 20;
-
-/// The names of the files of ids that a run keeps of its text, and of what they are the ids of.
-pub const KEPT: [&str; 3] = ["tokens-train.bin", "tokens-val.bin", "tokens.json"];
 
 /// A file of text that was read once, to learn its length and its characters.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,26 +28,6 @@ pub struct LargeText {
     split: u64,
     characters: Vec<char>,
     fingerprint: Fingerprint,
-}
-
-/// Where the ids of a large text are looked for, and put.
-#[derive(Debug, Clone, Copy)]
-pub enum Keep<'a> {
-    /// In this directory: of a run that is trained.
-    In(&'a Path),
-    /// In this directory if they are there already; otherwise among the temporary files, and they are deleted
-    /// afterwards: of a run that is only read.
-    Of(&'a Path),
-    /// Only among the temporary files.
-    Nowhere,
-}
-
-/// What files of ids are the ids of: the content of `tokens.json`.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Identity {
-    text: String,
-    tokenizer: String,
-    validation_bytes: u64,
 }
 
 impl LargeText {
@@ -116,25 +94,33 @@ impl LargeText {
         FilePieces::open(&self.path, part)
     }
 
-    /// Writes the ids of both parts into two files.
+    /// Writes the ids of both parts into two files. Returns how many there are in each.
     ///
     /// # Errors
     /// If the text has a character that the tokenizer does not know, or the files cannot be written.
-    pub fn write(&self, tokenizer: &Tokenizer, format: Format, to: [&Path; 2]) -> Result<()> {
-        for (mut pieces, path) in [self.train()?, self.validation()?].into_iter().zip(to) {
-            let mut writer = BinWriter::create(path, format)?;
-            loop {
-                let (byte, line) = pieces.place();
-                let Some(piece) = pieces.next() else { break };
-                let ids = tokenizer.encode(&piece?).map_err(|error| {
-                    let place = format!("counted from line {line} of its part (byte {byte})");
-                    error.in_file(&self.path).at(place)
-                })?;
-                writer.write(&ids)?;
-            }
-            writer.finish()?;
+    pub fn write(&self, tokenizer: &Tokenizer, format: Format, to: [&Path; 2]) -> Result<[usize; 2]> {
+        let [train, validation] = to;
+        Ok([
+            self.write_part(self.train()?, tokenizer, BinWriter::create(train, format)?)?,
+            self.write_part(self.validation()?, tokenizer, BinWriter::create(validation, format)?)?,
+        ])
+    }
+
+    fn write_part(
+        &self,
+        mut pieces: FilePieces,
+        tokenizer: &Tokenizer,
+        mut writer: BinWriter,
+    ) -> Result<usize> {
+        loop {
+            let (byte, line) = pieces.place();
+            let Some(piece) = pieces.next() else { return writer.finish() };
+            let ids = tokenizer.encode(&piece?).map_err(|error| {
+                let place = format!("counted from line {line} of its part (byte {byte})");
+                error.in_file(&self.path).at(place)
+            })?;
+            writer.write(&ids)?;
         }
-        Ok(())
     }
 
     /// The text as ids that stay in files.
@@ -142,85 +128,22 @@ impl LargeText {
     /// # Errors
     /// As [`write`](Self::write); or if a part is too short.
     pub fn dataset(&self, tokenizer: &Tokenizer, block_size: usize, keep: Keep) -> Result<Dataset> {
-        let identity = Identity {
-            text: self.fingerprint.to_string(),
-            tokenizer: Fingerprint::of(tokenizer.to_json().to_string().as_bytes()).to_string(),
-            validation_bytes: self.bytes - self.split,
-        };
-        let is_there = |directory: &Path| {
-            let found = files::read_json::<Identity>(&directory.join(KEPT[2]), "");
-            found.is_ok_and(|found| found == identity)
-        };
-        let format = Format::for_vocabulary(tokenizer.vocab_size());
-        let in_directory = |directory: &Path| [directory.join(KEPT[0]), directory.join(KEPT[1])];
-        let ([train, validation], temporary) = match keep {
-            Keep::In(directory) | Keep::Of(directory) if is_there(directory) => {
-                (in_directory(directory), false)
-            }
-            Keep::In(directory) => {
-                fs::create_dir_all(directory).map_err(|error| Error::io("make", directory, &error))?;
-                let [train, validation] = in_directory(directory);
-                forget(&directory.join(KEPT[2]))?; // or a kill between the parts would leave ids under another text's name
-                self.write(tokenizer, format, [&train, &validation])?;
-                files::write_json(&directory.join(KEPT[2]), &identity)?;
-                ([train, validation], false)
-            }
-            Keep::Of(_) | Keep::Nowhere => {
-                let [train, validation] = temporary_files();
-                self.write(tokenizer, format, [&train, &validation])?;
-                ([train, validation], true)
-            }
-        };
-        let open = |path: &Path| -> Result<Tokens> {
-            let file = BinFile::open(path)?;
-            let file = if temporary { file.temporary() } else { file };
-            file.check(tokenizer.vocab_size(), &mut Fingerprint::default())?;
-            Ok(Tokens::in_file(file))
-        };
+        let [train, validation] = self.ids(tokenizer, keep)?.map(Tokens::in_file);
         let dataset = Dataset {
             name: self.path.display().to_string(),
-            train: open(&train)?,
-            validation: open(&validation)?,
+            train,
+            validation,
             floor: None,
-            fingerprint: identity.text,
-            validation_bytes: Some(identity.validation_bytes),
+            fingerprint: self.fingerprint.to_string(),
+            validation_bytes: Some(self.validation_bytes()),
         };
         dataset.long_enough(tokenizer.unit(), block_size)?;
         Ok(dataset)
     }
-}
 
-/// Removes the ids that a run kept before it was replaced by one on other data.
-///
-/// # Errors
-/// If the files cannot be removed.
-pub fn clear(directory: &Path, dataset: &Dataset) -> Result<()> {
-    let kept = KEPT.map(|name| directory.join(name));
-    if dataset.train.path() == Some(&kept[0]) {
-        return Ok(());
+    fn validation_bytes(&self) -> u64 {
+        self.bytes - self.split
     }
-    let there = kept.iter().filter(|path| path.exists());
-    there
-        .into_iter()
-        .try_for_each(|path| fs::remove_file(path).map_err(|error| Error::io("remove", path, &error)))
-}
-
-/// Removes the file that says which text's ids lie beside it, if there is one.
-fn forget(identity: &Path) -> Result<()> {
-    match fs::remove_file(identity) {
-        Ok(()) => files::sync_directory(identity),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Error::io("remove", identity, &error)),
-    }
-}
-
-/// Two files that no other process uses.
-fn temporary_files() -> [PathBuf; 2] {
-    static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    ["train", "val"].map(|part| {
-        std::env::temp_dir().join(format!("transformer-{}-{number}-{part}.bin", std::process::id()))
-    })
 }
 
 #[cfg(test)]
@@ -257,45 +180,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn kept_ids_are_used_again_by_the_same_text_and_tokenizer_and_by_no_other() {
-        let directory = tempfile::tempdir().unwrap();
-        let (path, kept) = (directory.path().join("text.txt"), directory.path().join("run"));
-        let text = |content: &str| {
-            fs::write(&path, content.repeat(50)).unwrap();
-            LargeText::survey(&path).unwrap()
-        };
-        let written = || fs::metadata(kept.join(KEPT[0])).unwrap().modified().unwrap();
-        let first = text("abc ");
-        first.dataset(&Tokenizer::Bytes, 4, Keep::In(&kept)).unwrap();
-        let before = written();
-        first.dataset(&Tokenizer::Bytes, 4, Keep::In(&kept)).unwrap();
-        assert_eq!(written(), before, "not written again");
-        text("abd ").dataset(&Tokenizer::Bytes, 4, Keep::Of(&kept)).unwrap();
-        assert_eq!(written(), before, "a run that is only read is left as it is");
-        let other = text("abd ").dataset(&Tokenizer::Bytes, 4, Keep::In(&kept)).unwrap();
-        assert_eq!(ids(&other.train)[..3], *b"abd".map(usize::from).as_slice());
-        let characters = Tokenizer::for_text(TokenizerKind::Char, "abd ");
-        let other = text("abd ").dataset(&characters, 4, Keep::In(&kept)).unwrap();
-        assert_eq!(ids(&other.train)[..3], [1, 2, 3]);
-    }
-
-    #[test]
-    fn ids_that_were_replaced_only_in_part_are_nobodys() {
-        let directory = tempfile::tempdir().unwrap();
-        let (path, kept) = (directory.path().join("text.txt"), directory.path().join("run"));
-        let text = |content: &str| {
-            fs::write(&path, content).unwrap();
-            LargeText::survey(&path).unwrap()
-        };
-        let characters = Tokenizer::for_text(TokenizerKind::Char, "abc ");
-        text(&"abc ".repeat(50)).dataset(&characters, 4, Keep::In(&kept)).unwrap();
-        assert!(kept.join(KEPT[2]).exists());
-        // The part to train on is written, and then the validation part has a character that has no id.
-        let other = text(&("ab ".repeat(60) + &"z".repeat(20)));
-        assert!(other.dataset(&characters, 4, Keep::In(&kept)).is_err());
-        assert!(!kept.join(KEPT[2]).exists(), "the ids that lie there are those of no text");
     }
 }

@@ -112,8 +112,7 @@ fn place(bytes: &[u8], offset: usize) -> String {
 }
 
 pub(super) fn empty() -> Error {
-    Error::new("the file is empty")
-        .way_out("name a file of text with --data, or leave --data out to train on `stories`")
+    Error::new("the file is empty").way_out("name a file that has some text in it")
 }
 
 pub(super) fn binary(bytes: &[u8], offset: usize) -> Error {

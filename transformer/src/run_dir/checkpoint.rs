@@ -13,7 +13,7 @@
 //! et al., "ARIES", 1992.)
 
 use super::metrics::Metrics;
-use super::{BEST, MODEL, OPTIMIZER, RunDir, TRAINER, remove};
+use super::{BEST, MODEL, OPTIMIZER, RunDir, TRAINER};
 use crate::data::large;
 use crate::error::{Error, Result};
 use crate::files::{self, TEMPORARY};
@@ -98,7 +98,7 @@ impl RunDir {
             let name = entry.map_err(unreadable)?.file_name().to_string_lossy().into_owned();
             let ours = super::ALL.iter().chain(&large::KEPT).any(|file| name.starts_with(file));
             if ours && (name.ends_with(NEXT) || name.ends_with(TEMPORARY)) {
-                remove(&self.file(&name))?;
+                files::remove(&self.file(&name))?;
             }
         }
         Ok(())

@@ -28,6 +28,7 @@ use crate::data::tokenizer::Tokenizer;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::huggingface::special_ids;
+use crate::lock::{LOCK, Lock};
 use crate::model::ModelConfig;
 use crate::safetensors::TensorFile;
 use crate::tensorboard;
@@ -37,7 +38,6 @@ use crate::train::snapshot::Snapshot;
 use crate::train::state::TrainerState;
 use lines::Line;
 use serde_json::json;
-use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 const CONFIG: &str = "config.json";
@@ -51,7 +51,6 @@ const OPTIMIZER: &str = "optimizer.safetensors";
 const METRICS: &str = "metrics.jsonl";
 const REPORT: &str = "report.html";
 const EVENTS: &str = "tensorboard";
-const LOCK: &str = ".lock";
 
 /// What belongs to a run; `trainer.json` first, for without it the other files are no checkpoint.
 const ALL: [&str; 16] = [
@@ -87,8 +86,8 @@ pub enum Weights {
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
-    /// Held while this process may write; the system lets go of it however the process ends.
-    _lock: Option<File>,
+    /// Held while this process may write.
+    _lock: Option<Lock>,
 }
 
 impl RunDir {
@@ -97,22 +96,34 @@ impl RunDir {
     /// # Errors
     /// If it holds a run and may not be overwritten, another process trains in it, or it cannot be written.
     pub fn create(path: &Path, overwrite: bool) -> Result<Self> {
-        Self::vacant(path, overwrite)?;
-        fs::create_dir_all(path).map_err(|error| Error::io("make", path, &error))?;
-        let run = Self::locked(path)?;
-        for file in ALL {
-            remove(&run.file(file))?;
-        }
-        tensorboard::remove_events(&run.events())?;
-        run.clear_unfinished()?;
+        let run = Self::take(path, overwrite)?;
+        run.clear()?;
         Ok(run)
     }
 
-    /// Checks that there is no run in a directory, or that it may be overwritten.
+    /// The first half of [`create`](Self::create): from now on the directory is this process's, with what it holds.
     ///
     /// # Errors
-    /// If there is one and it may not.
-    pub fn vacant(path: &Path, overwrite: bool) -> Result<()> {
+    /// As [`create`](Self::create).
+    pub fn take(path: &Path, overwrite: bool) -> Result<Self> {
+        Self::vacant(path, overwrite)?;
+        Self::locked(path)
+    }
+
+    /// The second half: deletes the files of the run that was here before.
+    ///
+    /// # Errors
+    /// If one cannot be deleted.
+    pub fn clear(&self) -> Result<()> {
+        for file in ALL {
+            files::remove(&self.file(file))?;
+        }
+        tensorboard::remove_events(&self.events())?;
+        self.clear_unfinished()
+    }
+
+    /// Checks that there is no run in a directory, or that it may be overwritten.
+    fn vacant(path: &Path, overwrite: bool) -> Result<()> {
         if !overwrite && let Some(file) = ALL.iter().find(|file| path.join(file).exists()) {
             let dir = path.display();
             return Err(Error::new(format!("this directory already holds a run: it has a {file}"))
@@ -160,16 +171,7 @@ impl RunDir {
     }
 
     fn locked(path: &Path) -> Result<Self> {
-        let lock = path.join(LOCK);
-        let file = File::create(&lock).map_err(|error| Error::io("write", &lock, &error))?;
-        match file.try_lock() {
-            Ok(()) => Ok(RunDir { path: path.to_path_buf(), _lock: Some(file) }),
-            Err(TryLockError::WouldBlock) => Err(Error::new("another process is training in this directory")
-                .in_file(path)
-                .way_out("wait for it or stop it, or name another --out_dir")),
-            // A file system without locks: go on without.
-            Err(TryLockError::Error(_)) => Ok(RunDir { path: path.to_path_buf(), _lock: None }),
-        }
+        Ok(RunDir { path: path.to_path_buf(), _lock: Some(Lock::take(path)?) })
     }
 
     /// Whether a run of this program was made in a directory, by `train` or by `import`.
@@ -303,14 +305,6 @@ fn fits(tokenizer: &Tokenizer, path: &Path, config: &ModelConfig, may_be_padded:
     ))
     .in_file(path)
     .way_out("use the config.json and the tokenizer.json of one and the same run"))
-}
-
-/// Removes a file, if it is there.
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path, &error)),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

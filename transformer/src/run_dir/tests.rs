@@ -7,6 +7,7 @@ use crate::safetensors::Named;
 use crate::train::config::TrainConfig;
 use crate::train::state::{Best, DataIdentity};
 use std::collections::BTreeMap;
+use std::fs;
 
 fn tokenizer() -> Tokenizer {
     Tokenizer::for_text(TokenizerKind::Char, "abc")

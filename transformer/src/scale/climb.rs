@@ -1,20 +1,23 @@
 //! Climbing the ladder: run after run, each saved when it is done and, now and then, while it goes on. After a kill the
 //! same command goes on where it was.
 
+use super::checkpoint::{Notes, files_of};
 use super::fit::{Law, interval};
 use super::ladder;
 use super::pool;
 use super::record::{Fit, Job, Prediction, Run, Scaling};
+use super::sound::LOSSES;
 use super::source::Source;
 use crate::data::batches::Batch;
 use crate::error::{Error, Result};
-use crate::files::{read_json, write_json};
+use crate::files::write_json;
+use crate::model::Gpt;
 use crate::random::{Purpose, generator};
 use crate::train::stream::StreamTrainer;
 use crate::train::trainer::mean_loss;
-use serde::{Deserialize, Serialize};
+use autograd::Tensor;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -44,14 +47,6 @@ struct Course {
     trainer: StreamTrainer,
     tokens: u64,
     notes: Notes,
-}
-
-/// What a checkpoint keeps beside the tensors.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Notes {
-    tokens: Vec<(usize, u64)>,
-    curve: Vec<(usize, u64, f64)>,
-    seconds: f64,
 }
 
 impl<'a> Climb<'a> {
@@ -94,17 +89,11 @@ impl<'a> Climb<'a> {
                 scaling.runs.push(run.clone());
                 write_json(&self.directory.join(SCALING), &*scaling)?;
             }
-            let [tensors, notes] = self.checkpoint(job);
+            let [tensors, notes] = files_of(self.directory, job);
             let _ = (fs::remove_file(tensors), fs::remove_file(notes)); // they are of no use any more
             done(&run);
             Ok(())
         })
-    }
-
-    /// The two files of a run that goes on.
-    fn checkpoint(&self, job: &Job) -> [PathBuf; 2] {
-        let name = format!("rung-{}-updates-{}-seed-{}", job.rung, job.updates, job.seed);
-        [".safetensors", ".json"].map(|ending| self.directory.join(format!("{name}{ending}")))
     }
 
     /// One model from its beginning, or from its checkpoint, to its end.
@@ -130,7 +119,7 @@ impl<'a> Climb<'a> {
             parameters: trainer.model.numel(),
             tokens,
             flops: tokens as f64 * ladder::flops_per_token(job.rung, vocab_size, length.round() as usize),
-            loss: mean_loss(&trainer.model, self.validation.iter().cloned().map(Ok))?,
+            loss: loss(&trainer.model, &self.validation)?,
             curve: notes.curve.iter().map(|&(_, tokens, loss)| (tokens, loss)).collect(),
             seconds: before + begun.elapsed().as_secs_f64(),
         })
@@ -146,13 +135,13 @@ impl<'a> Climb<'a> {
         let (vocab_size, rows) = self.vocab_size_and_rows();
         let model = ladder::model(job.rung, vocab_size, self.source.context());
         let config = ladder::recipe(model, rows, job.updates, job.seed);
-        let [tensors, notes_path] = self.checkpoint(job);
+        let [tensors, notes_path] = files_of(self.directory, job);
         if !tensors.exists() || !notes_path.exists() {
             return Ok(Course { trainer: StreamTrainer::new(config)?, tokens: 0, notes: Notes::default() });
         }
         let way_out = "delete the two files of this run: it then begins anew";
         let trainer = StreamTrainer::restore(&tensors, config).map_err(|error| error.way_out(way_out))?;
-        let mut notes: Notes = read_json(&notes_path, way_out)?;
+        let mut notes = Notes::read(&notes_path).map_err(|error| error.way_out(way_out))?;
         let tokens = notes.tokens_at(trainer.step()).ok_or_else(|| {
             Error::new("this does not belong to the tensors beside it").in_file(&notes_path).way_out(way_out)
         })?;
@@ -166,7 +155,7 @@ impl<'a> Climb<'a> {
         let place = |error: Error| error.at(format!("rung {}", job.rung));
         trainer.update(batch).map_err(place)?;
         if looks_at(trainer.step(), job.updates) {
-            let loss = mean_loss(&trainer.model, self.look.iter().cloned().map(Ok))?;
+            let loss = loss(&trainer.model, &self.look)?;
             notes.curve.push((trainer.step(), *tokens, loss));
         }
         Ok(())
@@ -174,7 +163,7 @@ impl<'a> Climb<'a> {
 
     /// Writes a checkpoint. The notes first: they may then know more than the tensors, never less.
     fn keep(&self, job: &Job, course: &mut Course) -> Result<()> {
-        let [tensors, notes] = self.checkpoint(job);
+        let [tensors, notes] = files_of(self.directory, job);
         course.notes.tokens.push((course.trainer.step(), course.tokens));
         write_json(&notes, &course.notes)?;
         course.trainer.save(&tensors)
@@ -229,16 +218,14 @@ impl<'a> Climb<'a> {
     }
 }
 
-impl Notes {
-    /// The tokens after `step` updates; what the notes know beyond it is forgotten.
-    fn tokens_at(&mut self, step: usize) -> Option<u64> {
-        self.curve.retain(|&(at, _, _)| at <= step);
-        self.tokens.retain(|&(at, _)| at <= step);
-        if step == 0 {
-            return Some(0);
-        }
-        self.tokens.last().filter(|&&(at, _)| at == step).map(|&(_, tokens)| tokens)
+/// The loss on some batches. One of 0 is no point of a law: it has no logarithm.
+fn loss(model: &Gpt<Tensor<f32>>, batches: &[Batch]) -> Result<f64> {
+    let loss = mean_loss(model, batches.iter().cloned().map(Ok))?;
+    if LOSSES.contains(&loss) {
+        return Ok(loss);
     }
+    Err(Error::new(format!("a model ended with a loss of {loss}, to which no law can be fitted"))
+        .way_out("take a text in which there is something to guess"))
 }
 
 /// Whether to look after this update: at about u/2ᵏᐟ² for k = 0, 1, …
@@ -293,7 +280,7 @@ mod tests {
         let mut course = climb.begin(&JOB).unwrap();
         climb.update(&JOB, &mut course).unwrap();
         climb.keep(&JOB, &mut course).unwrap();
-        let [tensors, _] = climb.checkpoint(&JOB);
+        let [tensors, _] = files_of(directory.path(), &JOB);
         let first = fs::read(&tensors).unwrap();
         climb.update(&JOB, &mut course).unwrap();
         climb.keep(&JOB, &mut course).unwrap();
@@ -309,9 +296,19 @@ mod tests {
         let mut course = climb.begin(&JOB).unwrap();
         climb.update(&JOB, &mut course).unwrap();
         climb.keep(&JOB, &mut course).unwrap();
-        let [_, notes] = climb.checkpoint(&JOB);
+        let [_, notes] = files_of(directory.path(), &JOB);
         fs::write(&notes, "{\"tokens\":[],\"curve\":[],\"seconds\":0}").unwrap();
         let error = climb.begin(&JOB).err().unwrap().to_string();
         assert!(error.contains("rung-2-updates-9-seed-3.json") && error.contains("way out"), "{error}");
+        for (wrong, place) in [
+            ("{\"tokens\":[[1,5]],\"curve\":[],\"seconds\":-1}", "seconds: -1 is not from 0"),
+            ("{\"tokens\":[[1,18446744073709551615]],\"curve\":[],\"seconds\":0}", "tokens: "),
+            ("{\"tokens\":[[1,5]],\"curve\":[[1,5,0]],\"seconds\":0}", "curve: 0 is not from "),
+        ] {
+            fs::write(&notes, wrong).unwrap();
+            let error = climb.begin(&JOB).err().unwrap().to_string();
+            assert!(error.contains("seed-3.json, ") && error.contains(place), "{error}");
+            assert!(error.contains("way out: delete the two files"), "{error}");
+        }
     }
 }

@@ -187,11 +187,12 @@ impl Objective {
     }
 }
 
-/// The values between which the middle 95 % lie.
+/// The values between which the middle 95 % lie; NaN where none is a number.
 pub fn interval(values: impl Iterator<Item = f64>) -> [f64; 2] {
     let mut values: Vec<f64> = values.filter(|x| !x.is_nan()).collect();
     values.sort_by(f64::total_cmp);
-    let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
+    let Some(last) = values.len().checked_sub(1) else { return [f64::NAN; 2] };
+    let at = |share: f64| values[(last as f64 * share).round() as usize];
     [at(0.025), at(0.975)]
 }
 

@@ -1,6 +1,7 @@
 //! Scale: a family of models with one dial, and what more of everything buys.
 
 pub mod bfgs;
+pub mod checkpoint;
 pub mod climb;
 pub mod fit;
 pub mod ladder;
@@ -8,4 +9,5 @@ pub mod page;
 pub mod plan;
 pub mod pool;
 pub mod record;
+pub mod sound;
 pub mod source;

@@ -185,11 +185,79 @@ fn a_ladder_that_was_interrupted_goes_on_where_it_was() {
 }
 
 #[test]
+fn files_that_scale_has_not_made_stay_and_those_that_it_has_go_only_with_overwrite() {
+    let place = Place::new();
+    fs::create_dir_all(place.path("scale/rung-old")).expect("a directory");
+    let [mine, its] = ["scale/rung-notes.txt", "scale/rung-1-updates-4-seed-1.json"];
+    place.file(mine, "of mine");
+    place.file(its, "{}");
+    refused(scale(&place, &TINY_LADDER), &["seed-1.json: this was left by a ladder", "--overwrite"]);
+    assert!(place.path(its).exists());
+    said(&scale(&place, &[&TINY_LADDER[..], &["--overwrite"]].concat()));
+    assert!(!place.path(its).exists());
+    assert!(place.path(mine).exists() && place.path("scale/rung-old").exists());
+}
+
+#[test]
+fn two_processes_do_not_climb_in_one_directory() {
+    let place = Place::new();
+    fs::create_dir(place.path("scale")).expect("a directory");
+    let lock = fs::File::create(place.path("scale/.lock")).expect("a file");
+    lock.lock().expect("a lock");
+    refused(scale(&place, &TINY_LADDER), &["scale: another process", "way out:"]);
+    assert!(!place.path("scale/scaling.json").exists());
+}
+
+#[test]
+fn a_ladder_that_was_damaged_or_edited_is_refused_by_its_field() {
+    let place = Place::new();
+    said(&scale(&place, &TINY_LADDER));
+    let json = fs::read_to_string(place.path("scale/scaling.json")).expect("scaling.json");
+    let whole: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    for (field, value, told) in [
+        ("/plan/seeds", "[]", "plan.seeds: "),
+        ("/plan/rungs", "[1]", "plan.rungs: 3 runs cannot tell"),
+        ("/plan/rungs", "[0, 1]", "plan.rungs: 0 is not from 1 to"),
+        ("/plan/rungs", "[1, 1]", "plan.rungs: rung 1 is named twice"),
+        ("/plan/updates", "[4, 6, 18446744073709551615]", "plan.updates: "),
+        ("/plan/held_out", "33", "plan.held_out: rung 33"),
+        ("/plan/vocab_size", "3", "another ladder"),
+        ("/plan/rows", "0", "another ladder"),
+        ("/floor", "0", "floor: 0 is not from"),
+        ("/runs/0/rung", "0", "runs[0].rung: 0 is not from 1 to 32"),
+        ("/runs/1/weights", "0", "runs[1].weights: "),
+        ("/runs/1/tokens", "0", "runs[1].tokens: "),
+        ("/runs/2/flops", "0", "runs[2].flops: "),
+        ("/runs/2/loss", "-0.5", "runs[2].loss: -0.5 is not from"),
+        ("/runs/2/seconds", "-1", "runs[2].seconds: -1 is not from 0"),
+        ("/runs/2/curve/0", "[0, 1]", "runs[2].curve: 0 is not from"),
+        ("/prediction/0/rung", "0", "prediction[0].rung: 0 is not from 3 to 3"),
+    ] {
+        let mut scaling = whole.clone();
+        *scaling.pointer_mut(field).expect("a field") = value.parse().expect("JSON");
+        place.file("scale/scaling.json", scaling.to_string());
+        refused(scale(&place, &TINY_LADDER), &["scaling.json", told, "way out:"]);
+    }
+    place.file("scale/scaling.json", json);
+    said(&scale(&place, &TINY_LADDER));
+}
+
+#[test]
+fn a_text_in_which_there_is_nothing_to_guess_has_no_law() {
+    let place = Place::new();
+    let text = place.file("text.txt", "a".repeat(3000));
+    let output = scale(&place, &[&TINY_LADDER[..], &["--data", text.to_str().expect("UTF-8")]].concat());
+    refused(output, &["loss of 0", "no law", "way out:"]);
+}
+
+#[test]
 fn a_budget_too_small_for_one_ladder_says_how_much_is_needed() {
     let place = Place::new();
     refused(scale(&place, &["--budget=0.001"]), &["--budget", "too few", "needs", "way out: give --budget"]);
     refused(scale(&place, &["--rungs=1,2", "--held_out=2", "--updates=4,6,8"]), &["--held_out", "from 3 to"]);
     refused(scale(&place, &["--rungs=1", "--held_out=2", "--updates=4"]), &["--rungs", "at least 6 runs"]);
+    refused(scale(&place, &["--rungs=1,1", "--held_out=2", "--updates=4,6,8"]), &["--rungs", "twice"]);
+    refused(scale(&place, &["--rungs=1,32", "--held_out=33", "--updates=4,6,8"]), &["--rungs", "1 to 31"]);
     refused(scale(&place, &["--data=no.txt"]), &["no.txt", "no such file"]);
 }
 

@@ -149,6 +149,68 @@ fn nothing_is_replaced_by_prepare_and_ids_are_no_text() {
     printed(place.train(&ids, &["--max_iters=1"])); // they are still there
 }
 
+#[test]
+fn a_text_too_short_for_two_parts_is_refused_before_anything_is_written() {
+    let place = Place::new();
+    refused(place.prepare(&place.file("one.txt", "x"), &[]), &["one.txt", "too short", "way out:"]);
+    assert!(!place.path("ids").exists());
+}
+
+#[test]
+fn files_that_cannot_be_replaced_all_are_left_as_they_were() {
+    let place = Place::new();
+    let ids = place.prepared(&[]);
+    let files = || {
+        let mut names: Vec<_> =
+            fs::read_dir(&ids).expect("ids").map(|entry| entry.expect("an entry").file_name()).collect();
+        names.sort();
+        names.into_iter().map(|name| (fs::read(ids.join(&name)).expect("a file"), name)).collect::<Vec<_>>()
+    };
+    let before = files();
+    // The part to train on has ids, and the validation part has a character that has none.
+    let tokenizer = format!("--tokenizer={}", ids.join("tokenizer.json").display());
+    let other = place.file("other.txt", "the lazy fox\n".repeat(99) + "é");
+    refused(place.prepare(&other, &[&tokenizer, "--overwrite"]), &["other.txt", "'é'", "way out:"]);
+    assert!(files() == before);
+    printed(place.prepare(&other, &["--overwrite"]));
+    let after = files();
+    assert_eq!(after.len(), 3, "{:?}", after.iter().map(|(_, name)| name).collect::<Vec<_>>());
+    assert!(after.iter().zip(&before).all(|(after, before)| after.0 != before.0));
+}
+
+#[test]
+fn a_text_that_begins_with_a_thousand_line_feeds_is_prepared_and_trained_on() {
+    let place = Place::new();
+    let sentence = "the quick brown fox jumps over the lazy dog\n";
+    let text = place.file("text.txt", "\n".repeat(1000) + &sentence.repeat(30));
+    printed(place.train(&text, &[]));
+    let trained = weights(&place.path("run"));
+    printed(place.prepare(&text, &[]));
+    printed(place.train(&place.path("ids"), &["--overwrite"]));
+    assert!(weights(&place.path("run")) == trained);
+}
+
+#[test]
+fn ids_of_another_tokenizer_are_not_evaluated_as_if_they_were_the_run_s() {
+    let place = Place::new();
+    let run = place.trained();
+    let ids = place.prepared(&["--tokenizer=byte"]);
+    let eval = ["eval", "--from", run.to_str().expect("UTF-8"), "--data"];
+    refused(
+        transformer(&eval, &ids),
+        &["ids/tokenizer.json", "the model has another one", "way out: name a text"],
+    );
+    fs::remove_file(ids.join("tokenizer.json")).expect("a tokenizer");
+    refused(
+        transformer(&eval, &ids),
+        &["is not below 28", "another tokenizer", "`train --tokenizer FILE.json`"],
+    );
+    refused(
+        place.train(&ids, &["--overwrite"]),
+        &["no tokenizer `char`", "--tokenizer FILE.json", "prepare"],
+    );
+}
+
 /// A text of 17 MB is read in pieces, and its ids are kept in files: they are those that it has in memory.
 #[test]
 fn a_text_larger_than_the_memory_for_texts_trains_as_its_ids_do() {

@@ -3,7 +3,6 @@
 use super::Flags;
 use crate::commands::text::corpus_of;
 use crate::data::corpus::Corpus;
-use crate::data::dataset::Dataset;
 use crate::data::large::{self, Keep};
 use crate::data::tokenizer::{Choice, Tokenizer};
 use crate::error::{Error, Result};
@@ -22,35 +21,44 @@ use std::rc::Rc;
 
 /// A new run: its session, and its tokenizer.
 pub(super) fn begin(flags: &Flags, out_dir: &Path, ranks: &Rc<dyn Ranks>) -> Result<(Session, Tokenizer)> {
-    let (trainer, tokenizer) = ranks.agree(fresh(flags, out_dir, ranks))?;
+    let (trainer, tokenizer, taken) = ranks.agree(fresh(flags, out_dir, ranks))?;
     if trainer.config.init_from.is_some() {
         ranks.same(fingerprint(&trainer.model), "weights to begin with")?;
     }
     let session = match ranks.is_first() {
-        true => directory(flags, out_dir, trainer, &tokenizer),
+        true => taken
+            .map_or_else(|| RunDir::take(out_dir, flags.overwrite), Ok)
+            .and_then(|run| directory(run, trainer, &tokenizer)),
         false => Ok(Session::silent(trainer, None)),
     };
     Ok((ranks.agree(session)?, tokenizer))
 }
 
-/// A trainer that has not been trained yet, and its tokenizer.
-fn fresh(flags: &Flags, out_dir: &Path, ranks: &Rc<dyn Ranks>) -> Result<(Trainer, Tokenizer)> {
+/// A trainer that has not been trained yet, and its tokenizer; and the directory, if it has been written to already.
+fn fresh(
+    flags: &Flags,
+    out_dir: &Path,
+    ranks: &Rc<dyn Ranks>,
+) -> Result<(Trainer, Tokenizer, Option<RunDir>)> {
     if flags.init_from.as_ref().is_some_and(|from| lies_in(&from.join("config.json"), out_dir)) {
         return Err(Error::new("the new run would replace the one that it begins with")
             .at("--init_from")
             .way_out("name another --out_dir, or go on with that run by --resume"));
     }
-    let keep = if ranks.is_first() { Keep::In(out_dir) } else { Keep::Nowhere };
-    let (config, dataset, tokenizer) = prepare(flags, keep)?;
+    let (config, corpus, tokenizer) = prepare(flags)?;
+    let keeps_ids = matches!(corpus, Corpus::Large(_)) && ranks.is_first();
+    let taken = keeps_ids.then(|| RunDir::take(out_dir, flags.overwrite)).transpose()?;
+    let keep = if keeps_ids { Keep::In(out_dir) } else { Keep::Nowhere };
+    let dataset = corpus.dataset(&tokenizer, config.model.block_size, keep)?;
     let mut trainer = Trainer::new(config, dataset)?;
     if let Some(from) = &trainer.config.init_from {
         trainer.model = load_model(&RunDir::open(from)?.weights(Weights::Last)?, &trainer.config.model)?;
     }
-    Ok((trainer.among(Rc::clone(ranks))?, tokenizer))
+    Ok((trainer.among(Rc::clone(ranks))?, tokenizer, taken))
 }
 
-/// What a new run is told, and its data.
-pub(in crate::commands) fn prepare(flags: &Flags, keep: Keep) -> Result<(TrainConfig, Dataset, Tokenizer)> {
+/// What a new run is told, and what it is trained on.
+pub(in crate::commands) fn prepare(flags: &Flags) -> Result<(TrainConfig, Corpus, Tokenizer)> {
     let preset = flags.preset.unwrap_or_default().config();
     let mut config = match &flags.init_from {
         Some(from) => further(flags, preset, from)?,
@@ -62,11 +70,7 @@ pub(in crate::commands) fn prepare(flags: &Flags, keep: Keep) -> Result<(TrainCo
     if config.init_from.is_none() {
         config.model.vocab_size = tokenizer.vocab_size();
     }
-    if let (Corpus::Large(_), Keep::In(out_dir)) = (&corpus, keep) {
-        RunDir::vacant(out_dir, flags.overwrite)?; // before anything is written there
-    }
-    let dataset = corpus.dataset(&tokenizer, config.model.block_size, keep)?;
-    Ok((config, dataset, tokenizer))
+    Ok((config, corpus, tokenizer))
 }
 
 /// What a run is told that begins with the weights of another one.
@@ -98,9 +102,9 @@ fn same_shape(asked: &ModelConfig, model: &ModelConfig, run: &Path, way_out: &st
         .way_out(way_out))
 }
 
-fn directory(flags: &Flags, out_dir: &Path, trainer: Trainer, tokenizer: &Tokenizer) -> Result<Session> {
-    let run = RunDir::create(out_dir, flags.overwrite)?;
-    large::clear(out_dir, &trainer.dataset)?;
+fn directory(run: RunDir, trainer: Trainer, tokenizer: &Tokenizer) -> Result<Session> {
+    run.clear()?;
+    large::clear(run.path(), &trainer.dataset)?;
     run.write_description(&trainer.config.model, tokenizer)?;
     run.write_settings(&trainer.config)?;
     if let Some(from) = &trainer.config.init_from {

@@ -14,7 +14,8 @@ Examples:
   transformer train --preset char --data input.txt     nanoGPT's character model
   transformer train --data korean.txt --tokenizer jamo Hangul in 67 letters; byte: any language in 256 tokens
   transformer train --data input.txt --tokenizer bpe:512 pieces of words (built with --features tokenizers)
-  transformer train --data data/shakespeare            a directory with nanoGPT's train.bin and val.bin
+  transformer train --data data/shakespeare --tokenizer gpt2/tokenizer.json
+                                                       nanoGPT's train.bin and val.bin (built with --features tokenizers)
   transformer train --preset baby --n_layer 4 --max_iters 1000 --out_dir runs/mine
   transformer train --resume --out_dir runs/mine       go on where it stopped
   transformer train --init_from runs/gpt2 --data input.txt --out_dir runs/tuned --learning_rate 3e-5 --min_lr 3e-6 \\

@@ -80,7 +80,25 @@ fn a_header_with_another_magic_number_or_version_is_refused_by_its_number() {
     assert!(message.contains("int32 number 1: version 2 of this format"), "{message}");
     let message = with([20_240_521, 1, 2]);
     assert!(message.contains("int32 number 0: the magic number 20240521 is not one of llm.c's"), "{message}");
-    assert!(with([0x0001_0203, 1, -1]).contains("not one of llm.c's"));
+    assert!(with([0x0001_0203, 1, 1]).contains("not one of llm.c's"), "one id of four bytes");
+}
+
+#[test]
+fn a_thousand_line_feeds_at_the_beginning_are_no_header() {
+    for (first, zeros) in [(vec![], 1000), (vec![], 512), (vec![7, 8, 9], 600)] {
+        let ids = [first, vec![0; zeros], vec![3; 100]].concat();
+        let (_directory, path) = written(Format::Nanogpt, &ids);
+        for file in [BinFile::open(&path), BinFile::open_as(&path, Format::Nanogpt)] {
+            let (file, mut found) = (file.unwrap(), Vec::new());
+            file.read(0, ids.len(), &mut found).unwrap();
+            assert_eq!(found, ids);
+        }
+    }
+    // Where the format is known, not even ids that look like a header are taken for one.
+    let ids = [vec![55_433, 308, 1, 0, 5, 0], vec![0; 506], vec![1; 5]].concat();
+    let (_directory, path) = written(Format::Nanogpt, &ids);
+    assert!(BinFile::open(&path).is_err());
+    assert_eq!(BinFile::open_as(&path, Format::Nanogpt).unwrap().len(), ids.len());
 }
 
 #[test]

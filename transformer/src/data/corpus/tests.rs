@@ -82,6 +82,30 @@ fn ids_have_no_tokenizer_but_the_one_that_they_were_written_with() {
     let message =
         Corpus::open(directory.path()).unwrap().tokenizer(&Choice::default()).unwrap_err().to_string();
     assert!(message.contains("`char`") && message.contains("--tokenizer FILE.json"), "{message}");
+    assert!(message.contains("the text itself") && message.contains("prepare"), "{message}");
+}
+
+#[test]
+fn ids_are_read_with_the_tokenizer_beside_them_and_with_no_other() {
+    let (directory, text, tokenizer) = prepared(TokenizerKind::Char, Format::Nanogpt);
+    let corpus = Corpus::open(directory.path()).unwrap();
+    assert!(corpus.dataset(&tokenizer, 4, nowhere()).is_ok());
+    let shouted = Tokenizer::for_text(TokenizerKind::Char, &text.content().to_uppercase());
+    for other in [shouted, Tokenizer::Bytes] {
+        let message = corpus.dataset(&other, 4, nowhere()).unwrap_err().to_string();
+        assert!(message.contains("tokenizer.json: the ids were written with this tokenizer"), "{message}");
+    }
+}
+
+#[test]
+fn a_text_with_an_empty_part_and_ids_cannot_be_written() {
+    let (directory, text, _) = prepared(TokenizerKind::Char, Format::Nanogpt);
+    assert!(Corpus::Text(text).can_be_written().is_ok());
+    let of_two = |content: &str| Corpus::Text(Text::new("short.txt", content.into())).can_be_written();
+    assert!(of_two("한글").is_ok());
+    let message = of_two("한").unwrap_err().to_string();
+    assert!(message.contains("short.txt: this text is too short"), "{message}");
+    assert!(Corpus::open(directory.path()).unwrap().can_be_written().is_err());
 }
 
 #[test]
