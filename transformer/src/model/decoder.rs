@@ -13,12 +13,9 @@ use super::{Activation, Attention, Gpt, Linear, Mlp, Norm, NormKind};
 use autograd::kernels::attention;
 use autograd::kernels::rope::{turn, turns};
 use autograd::kernels::simd::vectorize;
-use autograd::kernels::threads::for_each_pair_of_chunks;
 use autograd::kernels::{MatMul, norm, pointwise};
 use autograd::ops::pointwise::{GeluErf, Pointwise, Relu, Silu};
 use autograd::{Float, Tensor};
-
-const ROWS: usize = 32;
 
 /// Writes several texts side by side, equally many tokens of each at a time.
 pub struct Decoder<'m, T: Float> {
@@ -77,12 +74,7 @@ impl<'m, T: Float> Decoder<'m, T> {
             }
         }
         for (layer, (block, cache)) in model.blocks.iter().zip(&mut self.cache).enumerate() {
-            let mut qkv = vec![T::ZERO; x.len() / d * block.attention.qkv.weight.shape()[1]];
-            let width = block.attention.qkv.weight.shape()[1];
-            for_each_pair_of_chunks(&mut qkv, ROWS * width, &mut x, ROWS * d, |_, qkv, x| {
-                qkv.copy_from_slice(&linear(&block.attention.qkv, &normalised(&block.norm_1, x)));
-            });
-
+            let mut qkv = linear(&block.attention.qkv, &normalised(&block.norm_1, &x));
             keep(&block.attention, &mut qkv, cache, at);
             if layer + 1 == model.blocks.len() {
                 (x, qkv) = (last_of_each(&x, rows, n), last_of_each(&qkv, rows, n)); // no one hears the others now
@@ -90,13 +82,10 @@ impl<'m, T: Float> Decoder<'m, T> {
             if let Some(attention) = &mut self.attention {
                 attention[layer] = weights_of_last(&block.attention, &qkv, cache, at + n);
             }
-            let mut heard = attend(&block.attention, &qkv, cache, at + n);
-            let w = heard.len() / (x.len() / d);
-            for_each_pair_of_chunks(&mut x, ROWS * d, &mut heard, ROWS * w, |_, x, heard| {
-                add(x, &linear(&block.attention.projection, heard));
-                let hidden = think(&block.mlp, &normalised(&block.norm_2, x));
-                add(x, &linear(&block.mlp.down, &hidden));
-            });
+            let heard = attend(&block.attention, &qkv, cache, at + n);
+            add(&mut x, &linear(&block.attention.projection, &heard));
+            let hidden = think(&block.mlp, &normalised(&block.norm_2, &x));
+            add(&mut x, &linear(&block.mlp.down, &hidden));
         }
         self.length += n;
         let x = normalised(&model.norm, &x); // [rows, d]
