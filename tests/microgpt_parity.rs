@@ -39,12 +39,11 @@ fn a_thousand_updates_follow_pytorchs_losses() {
         let (loss, gradients) = loss_and_gradients(&parameters, &names[step % names.len()]);
         adam(&mut parameters, &gradients, &mut moments, step);
         let error = (loss - expected.as_f64().expect("a number")).abs();
+        assert!(error < if step < 100 { 1e-9 } else { 1e-6 }, "loss {step} is {loss}, {error:e} off");
         worst = worst.max(error);
         if step < 100 {
             worst_of_first_100 = worst;
         }
     }
     println!("largest distance: {worst_of_first_100:e} over 100 losses, {worst:e} over {STEPS}");
-    assert!(worst_of_first_100 < 1e-9, "{worst_of_first_100:e} over the first 100 losses");
-    assert!(worst < 1e-6, "{worst:e} over all {STEPS} losses");
 }

@@ -1,7 +1,7 @@
 //! A check is worth what it finds. Here are ops with a bug planted in their backward rule, each beside its right twin:
 //! the gradient check accepts every twin and rejects every bug, naming the input, the entry and what is wrong.
 
-use autograd::gradcheck::{Function, GradCheck, Report, Verdict};
+use autograd::gradcheck::{Function, GradCheck, Report, Verdict, check_second_order};
 use autograd::{At, Cotangents, Float, Op, Saved, Tensor, Var};
 
 /// The bugs: those that were shipped by real frameworks, and those that every student writes once.
@@ -30,6 +30,8 @@ enum Bug {
     ForgottenMask,
     /// x³ with a forward rule and a vjp that are wrong together
     WrongTogether,
+    /// x³ with a vjp that takes its slope for a constant: right, but its own derivative is lost
+    SlopeTakenForAConstant,
 }
 
 /// Which right op the bug is planted in.
@@ -177,6 +179,9 @@ impl<T: Float> Op<T> for Suspect {
             }),
             Kind::Cube => dx.add(0, || match self.bug {
                 Bug::WrongTogether => dy.clone(),
+                Bug::SlopeTakenForAConstant => {
+                    dy.zip(x, |dy, x| dy * T::from_f64(3.0 * x.to_f64() * x.to_f64()))
+                }
                 _ => dy.zip(x, |dy, x| T::from_f64(3.0) * dy * x * x),
             }),
         }
@@ -284,6 +289,16 @@ fn a_derivative_that_is_wrong_in_both_modes_is_found_by_the_difference() {
         assert_eq!(failure.verdict, Verdict::DifferenceDiffers, "{failure}");
         assert!(failure.to_string().contains("reverse and forward share a wrong derivative"), "{failure}");
     }
+}
+
+#[test]
+fn a_vjp_that_is_right_but_loses_its_own_derivative_is_found_by_the_hessian_alone() {
+    let x = Tensor::from_fn([3, 3], |i| 0.4 + 0.1 * i as f64);
+    let second_order = |bug| check_second_order(&Suspect { kind: Kind::Cube, bug }, &[x.clone()], 1);
+    assert!(second_order(Bug::None).ok());
+    assert!(check(Kind::Cube, Bug::SlopeTakenForAConstant).ok(), "the gradient is right");
+    let wrong = second_order(Bug::SlopeTakenForAConstant);
+    assert!(!wrong.ok(), "the Hessian of x³ is 6x on its diagonal, not 0: {wrong:?}");
 }
 
 #[test]

@@ -158,6 +158,16 @@ fn under_no_grad_nothing_is_recorded_for_the_walk_back() {
 }
 
 #[test]
+fn a_leaf_made_under_no_grad_is_a_constant() {
+    let tape = Tape::new();
+    let x = scalar(&tape, 3.0);
+    let c = tape.no_grad(|| scalar(&tape, 2.0));
+    let gradients = (c * x).backward();
+    assert_eq!(gradients.of(x).item(), 2.0);
+    assert!(gradients.get(c).is_none());
+}
+
+#[test]
 fn detach_is_a_constant_with_the_same_value() {
     assert_eq!(slope(3.0, |x| x * x.detach()), 3.0);
     let tape = Tape::new();

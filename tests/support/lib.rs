@@ -31,11 +31,22 @@ pub fn tensor(file: &str, name: &str) -> Tensor<f64> {
     Tensor::new(view.shape(), data)
 }
 
-/// The largest |a − b|, relative to the largest |b|.
+/// The largest |a − b|, relative to the largest |b|; infinite if a number is none.
 pub fn relative_error(a: &Tensor<f64>, b: &Tensor<f64>) -> f64 {
     assert_eq!(a.shape(), b.shape());
-    let largest = |x: &Tensor<f64>| x.data().iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
-    largest(&a.zip(b, |a, b| a - b)) / largest(b)
+    let size = |x: &f64| if x.is_nan() { f64::INFINITY } else { x.abs() };
+    let largest = |x: &Tensor<f64>| x.data().iter().map(size).fold(0.0, f64::max);
+    let distance = largest(&a.zip(b, |a, b| a - b));
+    if distance == f64::INFINITY { distance } else { distance / largest(b) }
+}
+
+#[test]
+fn what_is_no_number_is_infinitely_far_from_every_other() {
+    let [one, nan] = [1.0, f64::NAN].map(|x| Tensor::new([2], [1.0, x]));
+    assert_eq!(relative_error(&one, &one), 0.0);
+    for (a, b) in [(&nan, &one), (&one, &nan), (&nan, &nan)] {
+        assert_eq!(relative_error(a, b), f64::INFINITY);
+    }
 }
 
 fn read(name: &str) -> Vec<u8> {

@@ -14,6 +14,8 @@ mod difference;
 mod node;
 mod report;
 mod second_order;
+#[cfg(test)]
+mod tests;
 
 pub use difference::{Difference, difference};
 pub use node::{Fault, NodeCheck, check_node};

@@ -69,7 +69,7 @@ impl Dropout {
 
 #[cfg(test)]
 mod tests {
-    use super::super::threads::{set_threads, threads};
+    use super::super::threads::on_threads;
     use super::*;
 
     #[test]
@@ -80,14 +80,11 @@ mod tests {
         let dropped = |draw: u32| f64::from(draw) < p * 2f64.powi(32);
         let expected: Vec<f64> =
             draws[before..].iter().map(|&draw| if dropped(draw) { 0.0 } else { 1.0 / (1.0 - p) }).collect();
-        let earlier = threads();
         for number in [1, 3] {
-            set_threads(number);
             let (mut y, mut mask) = (vec![0.0; n], vec![0.0; n]);
-            Dropout { p, seed, before }.forward(&vec![2.0; n], &mut y, &mut mask);
+            on_threads(number, || Dropout { p, seed, before }.forward(&vec![2.0; n], &mut y, &mut mask));
             assert!(mask == expected, "{number} threads dropped other entries");
             assert!(y.iter().zip(&mask).all(|(&y, &mask)| y == 2.0 * mask), "y = x ⊙ mask");
         }
-        set_threads(earlier);
     }
 }

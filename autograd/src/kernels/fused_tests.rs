@@ -2,7 +2,8 @@
 
 use super::adamw::AdamW;
 use super::attention::Attention;
-use super::{cross_entropy, norm, rows, threads};
+use super::threads::on_threads;
+use super::{cross_entropy, norm, rows};
 use crate::{Dual, Float};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -225,20 +226,19 @@ fn one_pass_of_adamw_is_the_formula() {
 
 #[test]
 fn the_bits_of_fused_kernels_do_not_depend_on_the_number_of_threads() {
-    let before = threads::threads();
     let rng = &mut ChaCha8Rng::seed_from_u64(10);
-    let at = Attention::new(40, 2, 2, 8);
-    let x: Vec<f32> = numbers(4 * 40 * 48, rng).iter().map(|&x| x as f32).collect();
-    let all = |threads: usize| {
-        threads::set_threads(threads);
+    let (b, n) = (9, 40); // more rows than one piece of a layer norm takes, and more numbers than one of a sum
+    let at = Attention::new(n, 2, 2, 8);
+    let x: Vec<f32> = numbers(b * n * 48, rng).iter().map(|&x| x as f32).collect();
+    let all = || {
         let (mut out, mut statistics, mut dqkv) =
-            (vec![0.0; 4 * 40 * 16], vec![[0.0; 2]; 4 * 2 * 40], vec![0.0; x.len()]);
+            (vec![0.0; b * n * 16], vec![[0.0; 2]; b * 2 * n], vec![0.0; x.len()]);
         at.forward(&x, &mut out, &mut statistics);
         at.vjp(&x, &out, &statistics, &out, &mut dqkv);
-        let (mut y, mut saved) = (vec![0.0; x.len()], vec![[0.0; 2]; 160]);
+        let (mut y, mut saved) = (vec![0.0; x.len()], vec![[0.0; 2]; b * n]);
         norm::layer_norm(&x, &x[..48], None, 1e-5, &mut y, &mut saved);
         let (mut dx, mut dw, mut db, mut partial) =
-            (y.clone(), vec![0.0; 48], vec![0.0; 48], vec![0.0; 3 * 96]);
+            (y.clone(), vec![0.0; 48], vec![0.0; 48], vec![0.0; norm::partial_sums(b * n) * 96]);
         norm::layer_norm_vjp(&x, &x[..48], &saved, &y, &mut dx, &mut dw, &mut db, &mut partial);
         let mut columns = vec![0.0; 48];
         rows::column_sums(&x, &mut columns);
@@ -246,9 +246,8 @@ fn the_bits_of_fused_kernels_do_not_depend_on_the_number_of_threads() {
         let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         [out, statistics.concat(), dqkv, y, dx, dw, db, columns, vec![squares]].map(|x| bits(&x))
     };
-    let one = all(1);
+    let one = on_threads(1, all);
     for n in [2, 3, 4] {
-        assert!(all(n) == one, "{n} threads computed other bits than one");
+        assert!(on_threads(n, all) == one, "{n} threads computed other bits than one");
     }
-    threads::set_threads(before);
 }

@@ -288,6 +288,18 @@ impl Drop for Restore {
     }
 }
 
+/// What `f` computes on `n` threads. Tests that ask for a number of them take turns: it is one for the whole program.
+#[cfg(test)]
+pub(crate) fn on_threads<R>(n: usize, f: impl FnOnce() -> R) -> R {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = lock(&TURN);
+    let before = threads();
+    set_threads(n);
+    let result = f();
+    set_threads(before);
+    result
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

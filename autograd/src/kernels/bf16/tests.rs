@@ -3,7 +3,7 @@
 use super::super::attention::Attention;
 use super::super::dropout::Dropout;
 use super::super::part::Epilogue;
-use super::super::threads::{Shared, set_threads, threads};
+use super::super::threads::{Shared, on_threads};
 use super::super::{naive, textbook};
 use super::*;
 use crate::Dual;
@@ -210,22 +210,17 @@ fn the_bias_and_the_gelu_of_a_product_are_those_of_the_textbook() {
 
 #[test]
 fn the_bits_of_a_unit_do_not_depend_on_the_number_of_threads() {
-    let before = threads();
     for (m, k, n) in if cfg!(miri) { [(8, 20, 8); 2] } else { [(200, 300, 150), (150, 600, 700)] } {
         let plan = plan(m, k, n, 4, 0);
         let operands = operands(&plan, random(5));
         for &unit in Unit::available() {
-            let bits = |n: usize| {
-                set_threads(n);
-                by(unit, &plan, &operands)
-            };
+            let bits = |n: usize| on_threads(n, || by(unit, &plan, &operands));
             let one = bits(1);
             for n in [2, 3] {
                 assert!(bits(n) == one, "{unit:?}: {n} threads computed other bits than one");
             }
         }
     }
-    set_threads(before);
 }
 
 /// Attention by its formulas, every operand of a product rounded: out and the cotangent of qkv.
