@@ -80,6 +80,33 @@ fn a_directory_that_holds_a_run_is_not_overwritten_by_accident() {
 }
 
 #[test]
+fn a_run_that_cannot_be_written_down_does_not_replace_another_one() {
+    let place = Place::new();
+    let weights = place.trained().join("model.safetensors");
+    let before = fs::read(&weights).expect("weights");
+    let fields =
+        ["max_iters", "eval_interval", "eval_iters", "log_interval", "warmup_iters", "lr_decay_iters"];
+    for field in fields {
+        let flag = format!("--{field}=9223372036854775808");
+        let output = place.train(&place.text(), &["--overwrite", &flag]);
+        refused(output, &[&format!("{field}: 9223372036854775808 is too large"), "way out: give at most"]);
+    }
+    assert_eq!(fs::read(&weights).expect("weights"), before);
+}
+
+#[cfg(target_os = "linux")] // where a path may be any bytes
+#[test]
+fn a_text_whose_path_config_toml_cannot_hold_does_not_replace_a_run() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::new();
+    let weights = place.trained().join("model.safetensors");
+    let odd = place.directory.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9.txt"));
+    fs::copy(place.text(), &odd).expect("a copy");
+    refused(place.train(&odd, &["--overwrite"]), &["--data: this path is not UTF-8", "way out: rename it"]);
+    assert!(weights.exists());
+}
+
+#[test]
 fn a_directory_that_cannot_be_written_is_found_before_training() {
     let place = Place::new();
     let file = place.file("file", "not a directory");

@@ -57,6 +57,7 @@ pub(in crate::commands) fn prepare(flags: &Flags, keep: Keep) -> Result<(TrainCo
         None => flags.apply_to(preset),
     };
     config.validate()?;
+    config.to_toml()?; // what cannot be written down is refused before a run is overwritten
     let corpus = corpus_of(&config)?;
     let tokenizer = corpus.tokenizer(&config.tokenizer)?;
     if config.init_from.is_none() {
