@@ -18,6 +18,8 @@ mod init_from;
 mod many_models;
 #[path = "command_line/plan.rs"]
 mod plan;
+#[path = "command_line/printing.rs"]
+mod printing;
 #[path = "command_line/report.rs"]
 mod report;
 #[path = "command_line/sample.rs"]

@@ -1,9 +1,10 @@
 //! `eval`: the loss of a trained model on a whole text.
 
+use super::out::say;
 use super::screen::thousands;
 use super::text::corpus_at;
 use super::use_threads;
-use crate::cli::size;
+use crate::cli::{size, threads};
 use crate::data::batches::in_order;
 use crate::data::large::Keep;
 use crate::error::{Error, Result};
@@ -41,7 +42,7 @@ pub struct Flags {
     #[arg(long, value_name = "N", value_parser = size)]
     pub batch_size: Option<usize>,
     /// The threads to compute with [default: one for each core that it may use]
-    #[arg(long, value_name = "N", value_parser = size)]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
 }
 
@@ -73,17 +74,19 @@ pub fn run(flags: &Flags) -> Result<()> {
     let batch_size = flags.batch_size.unwrap_or(trained.batch_size);
     let loss = mean_loss(&model, in_order(&dataset.validation, batch_size, config.block_size))?;
     let bits_per_byte = dataset.bits_per_byte(loss, &tokenizer)?;
-    println!(
+    say(format!(
         "validation loss {loss:.4} nats a {} ({:.3} bits, perplexity {:.3}) on {} tokens of {}",
         tokenizer.unit(),
         loss / std::f64::consts::LN_2,
         loss.exp(),
         thousands(dataset.validation.len() as f64),
         dataset.name
-    );
-    println!("{bits_per_byte:.4} bits per byte of the text, by which models with other tokenizers compare");
+    ));
+    say(format!(
+        "{bits_per_byte:.4} bits per byte of the text, by which models with other tokenizers compare"
+    ));
     if let Some(floor) = dataset.floor {
-        println!("the floor is {floor:.4}: {:.4} above it", loss - floor);
+        say(format!("the floor is {floor:.4}: {:.4} above it", loss - floor));
     }
     Ok(())
 }

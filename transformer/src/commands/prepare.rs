@@ -1,5 +1,6 @@
 //! `prepare`: a text becomes files of token ids, as nanoGPT and llm.c read them.
 
+use super::out::say;
 use super::program;
 use super::screen::thousands;
 use super::text::corpus_at;
@@ -72,9 +73,9 @@ pub fn run(flags: &Flags) -> Result<()> {
     let unit = tokenizer.unit();
     for path in [&train, &validation] {
         let ids = BinFile::open(path)?.len();
-        println!("{}: {} {unit}s", path.display(), thousands(ids as f64));
+        say(format!("{}: {} {unit}s", path.display(), thousands(ids as f64)));
     }
-    println!("{}: {} different ones", description.display(), thousands(tokens as f64));
-    println!("\nnext:\n  {} train --data {}", program(), out.display());
+    say(format!("{}: {} different ones", description.display(), thousands(tokens as f64)));
+    say(format!("\nnext:\n  {} train --data {}", program(), out.display()));
     Ok(())
 }

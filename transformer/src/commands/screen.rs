@@ -1,5 +1,6 @@
 //! What a training run shows: a progress bar on a terminal, plain lines elsewhere.
 
+use super::out::say;
 use crate::run_dir::metrics::Measurement;
 use crate::train::session::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -38,15 +39,15 @@ impl Screen {
                 bar.set_message(figures);
                 bar.set_position(step as u64);
             }
-            None => println!("step {step:>5}/{}  {figures}  {time_left}", self.steps),
+            None => say(format!("step {step:>5}/{}  {figures}  {time_left}", self.steps)),
         }
     }
 
     /// Prints text above the bar.
     pub fn print(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| println!("{text}")),
-            None => println!("{text}"),
+            Some(bar) => bar.suspend(|| say(text)),
+            None => say(text),
         }
     }
 
@@ -54,7 +55,7 @@ impl Screen {
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish();
-            println!();
+            say("");
         }
     }
 

@@ -4,15 +4,16 @@ mod interactive;
 mod pen;
 mod shown;
 
+use super::out::{read_enough, write};
 use super::use_threads;
-use crate::cli::{count, number, seed, size};
+use crate::cli::{count, number, seed, size, threads};
 use crate::error::{Error, Result};
 use crate::random::{Purpose, generator};
 use crate::run_dir::{RunDir, Weights};
 use crate::sample::Sampling;
 use crate::train::load_model;
 use clap::Args;
-use pen::{Pen, read_enough, say};
+use pen::Pen;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -78,7 +79,7 @@ pub struct Flags {
     #[arg(long, value_name = "N", value_parser = seed, default_value = "1337")]
     pub seed: u64,
     /// The threads to compute with [default: one for each core that it may use]
-    #[arg(long, value_name = "N", value_parser = size)]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
 }
 
@@ -115,15 +116,12 @@ pub fn run(flags: &Flags) -> Result<()> {
         return interactive::run(&mut pen);
     }
     let prompt = match &flags.start {
-        Some(start) => tokenizer.encode(&content(start)?).map_err(|error| error.at("--start"))?,
+        Some(start) => pen.beginning(&content(start)?).map_err(|error| error.at("--start"))?,
         None => pen.blank(),
     };
-    if prompt.is_empty() {
-        return Err(Error::new("a text begins with at least one character").at("--start"));
-    }
     for _ in 0..flags.num_samples {
         let wrote = pen.write(&mut prompt.clone(), 0, &AtomicBool::new(false));
-        if read_enough(wrote.and_then(|()| say("\n---------------\n")))? {
+        if read_enough(wrote.and_then(|()| write("\n---------------\n")))? {
             break;
         }
     }

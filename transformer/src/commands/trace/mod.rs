@@ -6,6 +6,7 @@ mod subject;
 mod walk;
 mod why;
 
+use super::out::{print, say};
 use crate::check::{self, plant, plant_in};
 use crate::cli::{count, number};
 use crate::error::{Error, Result};
@@ -18,7 +19,6 @@ use crate::trace::schema::Trace;
 use crate::train::presets::Preset;
 use clap::Args;
 use show::Look;
-use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -135,7 +135,8 @@ pub fn run(flags: &Flags) -> Result<()> {
         return Ok(());
     }
     if let Some(question) = &flags.why {
-        return print(&why::why(question, &recording, &trace)?);
+        print(&why::why(question, &recording, &trace)?);
+        return Ok(());
     }
     if flags.step {
         return walk::walk(&trace);
@@ -145,7 +146,8 @@ pub fn run(flags: &Flags) -> Result<()> {
         Depth::All => None,
     };
     let look = Look { depth, values: flags.values, backward: flags.backward, columns: show::columns() };
-    print(&show::text(&trace, &look))
+    print(&show::text(&trace, &look));
+    Ok(())
 }
 
 /// Nothing is checked that is not shown.
@@ -188,23 +190,13 @@ fn command(flags: &Flags, checks: usize) -> String {
 
 fn write(path: &Path, content: &str, trace: &Trace) -> Result<()> {
     crate::files::write_atomically(path, |file| file.write_all(content.as_bytes()))?;
-    print(&format!(
-        "{}: {} steps over {} nodes, {:.2} MB{}\n",
+    say(format!(
+        "{}: {} steps over {} nodes, {:.2} MB{}",
         path.display(),
         trace.steps.len(),
         trace.nodes.len(),
         content.len() as f64 / 1e6,
         if trace.ok { "" } else { "; something is WRONG" }
-    ))
-}
-
-/// Prints; whoever reads has read enough when he stops, as `head` does.
-fn print(text: &str) -> Result<()> {
-    let mut out = std::io::stdout();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Error::io("write", "the standard output", &error))
-        }
-        _ => Ok(()),
-    }
+    ));
+    Ok(())
 }

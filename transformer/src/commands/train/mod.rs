@@ -11,6 +11,7 @@ use begin::{begin, resume};
 pub(crate) use file::flags as flags_of_file;
 pub use flags::Flags;
 
+use super::out::{say, warn};
 use super::plan::{memory, range, seconds};
 use super::screen::{Screen, clock, thousands};
 use super::{program, use_threads};
@@ -88,10 +89,10 @@ pub fn run(flags: &Flags) -> Result<()> {
             say_where(&session, &out_dir, begun);
         }
         End::Stopped => {
-            page.refresh(true).into_iter().for_each(|warning| println!("{warning}"));
+            page.refresh(true).into_iter().for_each(say);
             let step = session.trainer.step();
-            println!("stopped after step {step}, and saved. Go on with:");
-            println!("  {} train --resume --out_dir {}", program(), out_dir.display());
+            say(format!("stopped after step {step}, and saved. Go on with:"));
+            say(format!("  {} train --resume --out_dir {}", program(), out_dir.display()));
         }
     }
     Ok(())
@@ -113,7 +114,7 @@ fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
         if asked.swap(true, Ordering::Relaxed) {
             std::process::exit(130); // as the shell numbers an end by Ctrl-C
         }
-        eprintln!("\nfinishing this step and saving; Ctrl-C again ends at once");
+        warn("\nfinishing this step and saving; Ctrl-C again ends at once");
     })
     .map_err(|error| Error::new(format!("Ctrl-C cannot be caught: {error}")))?;
     #[cfg(unix)]
@@ -124,7 +125,7 @@ fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
 
 fn introduce(trainer: &Trainer, out_dir: &Path, threads: usize, ranks: usize) {
     let (config, model) = (&trainer.config, &trainer.config.model);
-    println!(
+    say(format!(
         "{} parameters: {}, {}, {} wide, context {}, vocabulary {}",
         thousands(trainer.model.numel() as f64),
         counted(model.n_layer, "layer"),
@@ -132,14 +133,14 @@ fn introduce(trainer: &Trainer, out_dir: &Path, threads: usize, ranks: usize) {
         model.n_embd,
         model.block_size,
         model.vocab_size
-    );
-    println!(
+    ));
+    say(format!(
         "{}: {} tokens to train on, {} for validation",
         trainer.dataset.name,
         thousands(trainer.dataset.train.len() as f64),
         thousands(trainer.dataset.validation.len() as f64)
-    );
-    println!(
+    ));
+    say(format!(
         "{} updates of {} tokens on {}{}{}; the run is kept in {}",
         thousands(config.max_iters as f64),
         thousands(config.tokens_per_update() as f64),
@@ -147,7 +148,7 @@ fn introduce(trainer: &Trainer, out_dir: &Path, threads: usize, ranks: usize) {
         counted(threads, "thread"),
         config.dtype.aside(),
         out_dir.display()
-    );
+    ));
 }
 
 /// Names the parameters that got no gradient at the first update; silent where all have one.
@@ -177,10 +178,12 @@ fn samples(
     length: usize,
     seed: usize,
 ) -> Vec<String> {
-    let start = [SEPARATOR, "\n"].iter().find_map(|start| tokenizer.encode(start).ok()).unwrap_or(vec![0]);
+    let starts = [SEPARATOR, "\n"].iter().filter_map(|start| tokenizer.encode(start).ok());
+    let start = starts.into_iter().find(|start| !start.is_empty()).unwrap_or(vec![0]);
     let mut texts = vec![start; number];
     let mut random = generator(trainer.config.seed.wrapping_add(seed as u64), Purpose::Sampling);
-    generate(&trainer.model, &mut texts, length, &Sampling::default(), &mut random, |_, _| {});
+    let sampling = Sampling { known: Some(tokenizer.vocab_size()), ..Sampling::default() };
+    generate(&trainer.model, &mut texts, length, &sampling, &mut random, |_, _| {});
     texts.iter().map(|ids| tokenizer.decode(ids)).collect()
 }
 
@@ -193,20 +196,20 @@ fn conclude(session: &Session, val_loss: Option<f64>, tokenizer: &Tokenizer) -> 
         all if all <= WHOLE => format!("all {all}"),
         all => format!("the first {} of the {all}", thousands(WHOLE as f64)),
     };
-    println!("validation loss {loss:.4} nats a {unit}, on {part} of the validation part");
+    say(format!("validation loss {loss:.4} nats a {unit}, on {part} of the validation part"));
     if let Some(floor) = trainer.dataset.floor {
-        println!("the floor is {floor:.4}, the entropy of the text: {:.4} above it", loss - floor);
+        say(format!("the floor is {floor:.4}, the entropy of the text: {:.4} above it", loss - floor));
     }
     if config.data.is_none() {
         let length = config.model.block_size.saturating_sub(SEPARATOR.len());
         let stories = samples(trainer, tokenizer, SAMPLES, length, 0);
         let mut probes = Probes::default();
         stories.iter().for_each(|story| probes += Probes::of(story));
-        println!(
+        say(format!(
             "\na story of its own:{}",
             stories[0].trim_end().lines().take(3).collect::<Vec<_>>().join("\n")
-        );
-        println!("\nof {SAMPLES} samples:\n{probes}");
+        ));
+        say(format!("\nof {SAMPLES} samples:\n{probes}"));
     }
     Ok(())
 }
@@ -217,28 +220,28 @@ fn compare(Forecast { after, seconds: expected, peak_rss_mib: predicted }: &Fore
     let [predicted, measured] = both.map_or([String::new(), String::new()], |(predicted, measured)| {
         [format!(" and {}", memory(predicted)), format!(" and {} MiB", thousands(measured))]
     });
-    println!(
+    say(format!(
         "\npredicted after {after:.1} s: {}{predicted}; measured: {}{measured}",
         range(*expected),
         seconds(took.as_secs_f64())
-    );
+    ));
 }
 
 /// Where the run is, and what to try next.
 fn say_where(session: &Session, out_dir: &Path, begun: Instant) {
     let config = &session.trainer.config;
     let (dir, best) = (out_dir.display(), session.best());
-    println!("\ntook {}; saved in {dir}: model.safetensors (the last)", clock(begun.elapsed()));
+    say(format!("\ntook {}; saved in {dir}: model.safetensors (the last)", clock(begun.elapsed())));
     if let Some(best) = best {
-        println!("and best.safetensors (step {}, validation loss {:.4})", best.step, best.val_loss);
+        say(format!("and best.safetensors (step {}, validation loss {:.4})", best.step, best.val_loss));
     }
-    println!("how it went, as a page: {dir}/report.html");
-    println!("\nnext:");
-    println!("  {} sample --from {dir} --num_samples 3", program());
-    println!("  {} eval --from {dir}", program());
-    println!(
+    say(format!("how it went, as a page: {dir}/report.html"));
+    say("\nnext:");
+    say(format!("  {} sample --from {dir} --num_samples 3", program()));
+    say(format!("  {} eval --from {dir}", program()));
+    say(format!(
         "  {} train --resume --out_dir {dir} --max_iters {}",
         program(),
         (2 * config.max_iters).max(1000)
-    );
+    ));
 }
