@@ -7,6 +7,7 @@ use super::text::corpus_at;
 use crate::data::bin::{BinFile, Format};
 use crate::data::tokenizer::Choice;
 use crate::error::{Error, Result};
+use crate::files::shell_word;
 use crate::train::config::TrainConfig;
 use clap::Args;
 use std::fs;
@@ -76,6 +77,6 @@ pub fn run(flags: &Flags) -> Result<()> {
         say(format!("{}: {} {unit}s", path.display(), thousands(ids as f64)));
     }
     say(format!("{}: {} different ones", description.display(), thousands(tokens as f64)));
-    say(format!("\nnext:\n  {} train --data {}", program(), out.display()));
+    say(format!("\nnext:\n  {} train --data {}", program(), shell_word(out)));
     Ok(())
 }

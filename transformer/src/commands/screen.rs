@@ -2,7 +2,7 @@
 
 use super::out::say;
 use crate::run_dir::metrics::Measurement;
-use crate::train::session::Progress;
+use crate::train::session::{End, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -51,10 +51,13 @@ impl Screen {
         }
     }
 
-    /// Takes the bar away.
-    pub fn finish(&self) {
+    /// Lets go of the bar: it stays where it is, or goes to its end if all is done.
+    pub fn finish(&self, end: End) {
         if let Some(bar) = &self.bar {
-            bar.finish();
+            match end {
+                End::Done => bar.finish(),
+                End::Stopped => bar.abandon(),
+            }
             say("");
         }
     }
@@ -98,6 +101,17 @@ pub fn clock(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_bar_of_a_run_that_was_stopped_stays_where_it_was() {
+        for (end, at) in [(End::Stopped, 30), (End::Done, 100)] {
+            let bar = ProgressBar::hidden().with_position(30);
+            bar.set_length(100);
+            let screen = Screen { bar: Some(bar), ..Screen::new(100, 0) };
+            screen.finish(end);
+            assert_eq!(screen.bar.as_ref().map(ProgressBar::position), Some(at));
+        }
+    }
 
     #[test]
     fn large_numbers_are_grouped_by_thousands() {

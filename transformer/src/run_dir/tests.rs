@@ -28,6 +28,7 @@ fn state(step: usize) -> TrainerState {
             fingerprint: "fnv1a64:0".into(),
         },
         config: TrainConfig::default(),
+        changed: None,
     }
 }
 

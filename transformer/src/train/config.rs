@@ -126,7 +126,8 @@ impl TrainConfig {
         self.batch_size * self.gradient_accumulation_steps * self.model.block_size
     }
 
-    /// Every value under the name of its flag, a line each: what `train --config` takes.
+    /// Every value under the name of its flag, a line each: what `train --config` takes. Where the learning rate decays to
+    /// the end of the run, that goes without saying, as it does with a preset.
     ///
     /// # Errors
     /// If a path is not UTF-8, or a size is larger than [`LARGEST`](TrainConfig::LARGEST).
@@ -144,9 +145,17 @@ impl TrainConfig {
         let table = toml::Table::try_from(small).map_err(|error| Error::new(error.to_string()))?;
         let mut lines = vec![format!("seed = {seed}")];
         flatten(table, &mut lines);
+        if self.lr_decay_iters == self.max_iters {
+            // As of a preset: a longer or shorter run that begins with this file decays to its own end.
+            lines.retain(|line| !line.starts_with("lr_decay_iters "));
+        }
         lines.sort();
-        let head = "# Every flag of this run. `transformer train --config FILE --out_dir DIR` repeats it.\n";
-        Ok(format!("{head}{}\n", lines.join("\n")))
+        Ok(lines.join("\n") + "\n")
+    }
+
+    /// Whether a run with these flags is one with the others, but for the path at which its text is found.
+    pub fn trains_like(&self, other: &TrainConfig) -> bool {
+        TrainConfig { data: other.data.clone(), ..self.clone() } == *other
     }
 
     /// Checks every number.

@@ -81,6 +81,32 @@ fn a_directory_that_holds_a_run_is_not_overwritten_by_accident() {
 }
 
 #[test]
+fn a_directory_of_ids_is_no_run_to_go_on_with() {
+    let place = Place::new();
+    let ids = place.path("ids");
+    let prepare = ["prepare", "--out", ids.to_str().expect("UTF-8"), "--data"];
+    assert!(transformer(&prepare, &place.text()).status.success());
+    let out_dir = format!("--out_dir={}", ids.display());
+    let output = place.train(&ids, &[&out_dir]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("--resume"), "{output:?}");
+    refused(output, &["already holds something else", "tokenizer.json", "way out: name another directory"]);
+}
+
+#[test]
+fn commands_that_are_suggested_can_be_pasted_though_the_path_has_spaces() {
+    let place = Place::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_transformer"));
+    command.arg("train").args(super::SMALL).args(["--out_dir=my run", "--data"]).arg(place.text());
+    let output = command.current_dir(place.directory.path()).output().expect("a program that starts");
+    let told = String::from_utf8_lossy(&output.stdout);
+    for suggested in ["sample --from 'my run' ", "eval --from 'my run'\n", "--out_dir 'my run' --max_iters"] {
+        assert!(told.contains(suggested), "{suggested} in {told}");
+    }
+    let again = command.output().expect("a program that starts");
+    refused(again, &["my run: ", "`train --resume --out_dir 'my run'`"]);
+}
+
+#[test]
 fn a_run_that_cannot_be_written_down_does_not_replace_another_one() {
     let place = Place::new();
     let weights = place.trained().join("model.safetensors");

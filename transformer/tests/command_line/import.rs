@@ -277,3 +277,25 @@ fn no_run_is_replaced_by_an_export_not_even_an_imported_one() {
     refused(output, &["imported", "already holds a model", "a run is never replaced"]);
     assert_eq!(fs::read(imported.join("model.safetensors")).ok(), Some(weights));
 }
+
+#[test]
+fn an_imported_model_is_never_said_to_be_a_run_that_goes_on() {
+    let place = Place::new();
+    let checkpoint = place.checkpoint(&["--bias"]);
+    assert!(place.import(&checkpoint).status.success());
+    let imported = place.path("imported");
+    let [name, data] = [&imported, &place.text()].map(|path| path.to_str().expect("UTF-8").to_owned());
+    let begin = format!("begin with it by `train --init_from {name} --out_dir OTHER`");
+    let again = transformer(&["import", "--out", &name], &checkpoint);
+    refused(again, &["already holds a model", &begin]);
+    let resumed = transformer(&["train", "--resume", "--out_dir"], &imported);
+    let message = String::from_utf8_lossy(&resumed.stderr).into_owned();
+    assert!(!message.contains("--overwrite"), "{message}");
+    refused(resumed, &["a model, not a run of train", &begin]);
+    let onto_itself =
+        transformer(&["train", "--data", &data, "--init_from", &name, "--overwrite", "--out_dir"], &imported);
+    let message = String::from_utf8_lossy(&onto_itself.stderr).into_owned();
+    assert!(!message.contains("--resume"), "{message}");
+    refused(onto_itself, &["--init_from", "name another --out_dir"]);
+    assert!(imported.join("model.safetensors").exists());
+}

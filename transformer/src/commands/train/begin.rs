@@ -36,9 +36,13 @@ pub(super) fn begin(flags: &Flags, out_dir: &Path, ranks: &Rc<dyn Ranks>) -> Res
 /// A trainer that has not been trained yet, and its tokenizer.
 fn fresh(flags: &Flags, out_dir: &Path, ranks: &Rc<dyn Ranks>) -> Result<(Trainer, Tokenizer)> {
     if flags.init_from.as_ref().is_some_and(|from| lies_in(&from.join("config.json"), out_dir)) {
+        let way_out = match RunDir::open(out_dir)?.is_imported() {
+            true => "name another --out_dir",
+            false => "name another --out_dir, or go on with that run by --resume",
+        };
         return Err(Error::new("the new run would replace the one that it begins with")
             .at("--init_from")
-            .way_out("name another --out_dir, or go on with that run by --resume"));
+            .way_out(way_out));
     }
     let keep = if ranks.is_first() { Keep::In(out_dir) } else { Keep::Nowhere };
     let (config, dataset, tokenizer) = prepare(flags, keep)?;
@@ -103,7 +107,7 @@ fn directory(flags: &Flags, out_dir: &Path, trainer: Trainer, tokenizer: &Tokeni
     let run = RunDir::create(out_dir, flags.overwrite)?;
     large::clear(out_dir, &trainer.dataset)?;
     run.write_description(&trainer.config.model, tokenizer)?;
-    run.write_settings(&trainer.config)?;
+    run.write_settings(&trainer.config, None)?;
     if let Some(from) = &trainer.config.init_from {
         run.take_companions(from)?;
         run.keep_special_ids(special_ids::of_run(from)?)?;
@@ -143,6 +147,8 @@ fn restore(
     if !ranks.is_first() {
         return Ok((Session::silent(trainer, state.best), tokenizer));
     }
-    run.write_settings(&trainer.config)?;
+    if trainer.step() < trainer.config.max_iters {
+        run.write_settings(&trainer.config, trainer.changed())?;
+    }
     Ok((Session::resume(trainer, run, state.best)?, tokenizer))
 }

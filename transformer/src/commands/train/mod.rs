@@ -20,6 +20,7 @@ use crate::data::stories::SEPARATOR;
 use crate::data::stories::probes::Probes;
 use crate::data::tokenizer::Tokenizer;
 use crate::error::{Error, Result};
+use crate::files::shell_word;
 use crate::plan::SAMPLES;
 use crate::plan::early::{Early, Forecast};
 use crate::random::{Purpose, generator};
@@ -51,6 +52,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     }
     if ranks.is_first() {
         introduce(&session.trainer, &out_dir, threads, ranks.size());
+        say_where_it_goes_on(&session.trainer);
     }
 
     let stop = stop.map_or_else(stop_on_interrupt, Ok)?;
@@ -66,13 +68,15 @@ pub fn run(flags: &Flags) -> Result<()> {
             return Ok(());
         }
         screen.show(trainer.step(), &progress);
-        early.after_update(trainer.step(), &trainer.config, trainer.dataset.validation.len());
+        let validation = trainer.dataset.validation.len();
+        early.after_update(trainer.step(), val_loss.is_some(), &trainer.config, validation);
         if config.max_iters >= 20 && sample_at.contains(&trainer.step()) {
             screen.print(&format!("--- it writes: {}", short_sample(trainer, &tokenizer)));
         }
         let first = progress.layers.and_then(first_gradients);
         let failed = if val_loss.is_some() { page.refresh(trainer.step() == config.max_iters) } else { None };
         first.into_iter().chain(failed).for_each(|warning| screen.print(&warning));
+        early.go_on();
         Ok(())
     })?;
     if end == End::Done && val_loss.is_none() {
@@ -81,7 +85,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     if !ranks.is_first() {
         return Ok(());
     }
-    screen.finish();
+    screen.finish(end);
     match end {
         End::Done => {
             conclude(&session, val_loss, &tokenizer)?;
@@ -92,7 +96,7 @@ pub fn run(flags: &Flags) -> Result<()> {
             page.refresh(true).into_iter().for_each(say);
             let step = session.trainer.step();
             say(format!("stopped after step {step}, and saved. Go on with:"));
-            say(format!("  {} train --resume --out_dir {}", program(), out_dir.display()));
+            say(format!("  {} train --resume --out_dir {}", program(), shell_word(&out_dir)));
         }
     }
     Ok(())
@@ -149,6 +153,28 @@ fn introduce(trainer: &Trainer, out_dir: &Path, threads: usize, ranks: usize) {
         config.dtype.aside(),
         out_dir.display()
     ));
+}
+
+/// Of a run that is resumed: where, and whether anything is left to do.
+fn say_where_it_goes_on(trainer: &Trainer) {
+    match (trainer.step(), trainer.config.max_iters) {
+        (0, _) => {}
+        (done, all) if done < all => {
+            say(format!("goes on after update {} of {}", thousands(done as f64), thousands(all as f64)));
+        }
+        (done, _) => {
+            let done_already = thousands(done as f64);
+            say(format!(
+                "all {done_already} updates are done; train further by --max_iters {}",
+                further(done)
+            ));
+        }
+    }
+}
+
+/// How many updates are worth trying after so many.
+fn further(updates: usize) -> usize {
+    updates.saturating_mul(2).max(1000)
 }
 
 /// Names the parameters that got no gradient at the first update; silent where all have one.
@@ -230,18 +256,14 @@ fn compare(Forecast { after, seconds: expected, peak_rss_mib: predicted }: &Fore
 /// Where the run is, and what to try next.
 fn say_where(session: &Session, out_dir: &Path, begun: Instant) {
     let config = &session.trainer.config;
-    let (dir, best) = (out_dir.display(), session.best());
+    let (dir, word, best) = (out_dir.display(), shell_word(out_dir), session.best());
     say(format!("\ntook {}; saved in {dir}: model.safetensors (the last)", clock(begun.elapsed())));
     if let Some(best) = best {
         say(format!("and best.safetensors (step {}, validation loss {:.4})", best.step, best.val_loss));
     }
     say(format!("how it went, as a page: {dir}/report.html"));
     say("\nnext:");
-    say(format!("  {} sample --from {dir} --num_samples 3", program()));
-    say(format!("  {} eval --from {dir}", program()));
-    say(format!(
-        "  {} train --resume --out_dir {dir} --max_iters {}",
-        program(),
-        (2 * config.max_iters).max(1000)
-    ));
+    say(format!("  {} sample --from {word} --num_samples 3", program()));
+    say(format!("  {} eval --from {word}", program()));
+    say(format!("  {} train --resume --out_dir {word} --max_iters {}", program(), further(config.max_iters)));
 }
