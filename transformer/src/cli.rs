@@ -42,7 +42,7 @@ pub enum Task {
     Plan(Box<plan::Flags>),
     /// Let a trained model write
     Sample(sample::Flags),
-    /// Measure the loss of a trained model on a whole text
+    /// Measure the loss of a trained model on its text, or on another one
     Eval(eval::Flags),
     /// A training run as a page, or several compared
     Report(report::Flags),
@@ -140,7 +140,14 @@ fn command() -> Command {
         .about("Trains a GPT from scratch, on this machine, in code that one can read")
         .after_help(EXAMPLES);
     Task::augment_subcommands(program)
+        .mut_subcommand("plan", |plan| plan.mut_args(without_a_plan))
         .mut_subcommands(|command| command.args_override_self(true).mut_args(lenient))
+}
+
+/// Hides the flags of `train` that mean nothing for a plan.
+fn without_a_plan(flag: clap::Arg) -> clap::Arg {
+    let hidden = ["resume", "overwrite", "tensorboard"].contains(&flag.get_id().as_str());
+    flag.hide(hidden)
 }
 
 /// Lets a flag be spelled with hyphens too, and its value be negative: that it must not be is for us to say.

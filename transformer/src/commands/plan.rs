@@ -24,12 +24,12 @@ It reads the data, makes real updates for about two seconds, and writes nothing.
 #[command(rename_all = "snake_case", after_help = EXAMPLES)]
 #[group(skip)] // the flags of `train` are the group of this name
 pub struct Flags {
-    /// The run
-    #[command(flatten)]
-    pub train: train::Flags,
     /// Print a JSON object instead of lines
     #[arg(long)]
     pub json: bool,
+    /// The run
+    #[command(flatten)]
+    pub train: train::Flags,
 }
 
 /// Measures, and tells.
