@@ -5,13 +5,14 @@ mod design;
 mod file;
 mod flags;
 mod page;
+mod stop;
 
 pub(super) use begin::prepare;
 use begin::{begin, resume};
 pub(crate) use file::flags as flags_of_file;
 pub use flags::Flags;
 
-use super::out::{say, warn};
+use super::out::say;
 use super::plan::{memory, range, seconds};
 use super::screen::{Screen, clock, thousands};
 use super::{program, use_threads};
@@ -19,7 +20,7 @@ use crate::bench::peak_rss_mib;
 use crate::data::stories::SEPARATOR;
 use crate::data::stories::probes::Probes;
 use crate::data::tokenizer::Tokenizer;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::files::shell_word;
 use crate::plan::SAMPLES;
 use crate::plan::early::{Early, Forecast};
@@ -31,9 +32,8 @@ use crate::train::session::{End, Session};
 use crate::train::trainer::{Trainer, WHOLE};
 use page::Page;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use stop::Stop;
 
 /// Trains as the flags say.
 ///
@@ -42,7 +42,7 @@ use std::time::{Duration, Instant};
 pub fn run(flags: &Flags) -> Result<()> {
     let ranks = ranks::start()?;
     // When one rank has ended with an error, mpirun ends the others by SIGTERM: they have to live to say what was wrong.
-    let stop = (ranks.size() > 1).then(stop_on_interrupt).transpose()?;
+    let stop = (ranks.size() > 1).then(Stop::when_asked).transpose()?;
     let threads = use_threads(flags.threads.or_else(|| share_of_cores(&*ranks)));
     let out_dir = flags.out_dir();
     let (mut session, tokenizer) =
@@ -55,14 +55,14 @@ pub fn run(flags: &Flags) -> Result<()> {
         say_where_it_goes_on(&session.trainer);
     }
 
-    let stop = stop.map_or_else(stop_on_interrupt, Ok)?;
+    let stop = stop.map_or_else(Stop::when_asked, Ok)?;
     let (config, begun) = (session.trainer.config.clone(), Instant::now());
     let mut screen = Screen::new(config.max_iters, session.trainer.step());
     let sample_at: Vec<usize> =
         [0.1, 0.3, 0.6].map(|part| (part * config.max_iters as f64) as usize).to_vec();
     let (mut val_loss, mut early) = (None, Early::default());
     let mut page = Page::of(&out_dir);
-    let end = session.train(&stop, |trainer, progress| {
+    let end = session.train(&stop.asked, |trainer, progress| {
         val_loss = progress.line.and_then(|line| line.val_loss);
         if !ranks.is_first() {
             return Ok(());
@@ -97,6 +97,9 @@ pub fn run(flags: &Flags) -> Result<()> {
             let step = session.trainer.step();
             say(format!("stopped after step {step}, and saved. Go on with:"));
             say(format!("  {} train --resume --out_dir {}", program(), shell_word(&out_dir)));
+            if ranks.size() == 1 {
+                stop.exit_if_by_ctrl_c(); // mpirun would take it for the end of a rank that failed
+            }
         }
     }
     Ok(())
@@ -107,24 +110,6 @@ fn share_of_cores(ranks: &dyn Ranks) -> Option<usize> {
     let allowed = std::thread::available_parallelism().map_or(usize::MAX, usize::from);
     // Not `cores()`: where each rank is bound to cores of its own, what it may use is its share already.
     (ranks.size() > 1).then(|| (num_cpus::get_physical() / ranks.on_this_machine()).min(allowed).max(1))
-}
-
-/// Ctrl-C asks for an end after the update that runs, and a second one ends at once. SIGTERM, by which clusters end a job,
-/// asks as well.
-fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if asked.swap(true, Ordering::Relaxed) {
-            std::process::exit(130); // as the shell numbers an end by Ctrl-C
-        }
-        warn("\nfinishing this step and saving; Ctrl-C again ends at once");
-    })
-    .map_err(|error| Error::new(format!("Ctrl-C cannot be caught: {error}")))?;
-    #[cfg(unix)]
-    signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::clone(&stop))
-        .map_err(|error| Error::new(format!("SIGTERM cannot be caught: {error}")))?;
-    Ok(stop)
 }
 
 fn introduce(trainer: &Trainer, out_dir: &Path, threads: usize, ranks: usize) {
