@@ -10,6 +10,8 @@ mod book;
 mod check;
 #[path = "command_line/config.rs"]
 mod config;
+#[path = "command_line/eval.rs"]
+mod eval;
 #[path = "command_line/import.rs"]
 mod import;
 #[path = "command_line/init_from.rs"]

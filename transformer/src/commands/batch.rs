@@ -2,7 +2,7 @@
 
 use super::out::say;
 use super::screen::thousands;
-use super::text::corpus_of;
+use super::text::{corpus_of_run, no_text_of_its_own};
 use super::use_threads;
 use crate::cli::{size, threads};
 use crate::data::batches::Batches;
@@ -62,6 +62,11 @@ pub fn run(flags: &Flags) -> Result<()> {
     use_threads(flags.threads);
     let run = RunDir::open(&flags.from)?;
     let (config, tokenizer) = run.description()?;
+    if run.is_imported() {
+        return Err(
+            no_text_of_its_own(&flags.from, "trained").way_out("begin a run with it: train --init_from")
+        );
+    }
     let trained = run.trainer_state()?.config;
     let model = match flags.untrained {
         true => Gpt::<Tensor<f64>>::init(&config, trained.seed),
@@ -70,7 +75,8 @@ pub fn run(flags: &Flags) -> Result<()> {
             model.map(&mut |_, parameter: &Tensor<f32>| parameter.cast())
         }
     };
-    let dataset = corpus_of(&trained)?.dataset(&tokenizer, config.block_size, Keep::Of(&flags.from))?;
+    let corpus = corpus_of_run(&trained, "call this from the directory in which the run was trained")?;
+    let dataset = corpus.dataset(&tokenizer, config.block_size, Keep::Of(&flags.from))?;
     let batch =
         Batches::new(flags.seed, Purpose::Batches, flags.examples, config.block_size).draw(&dataset.train)?;
     show(&Noise::of(&model, &batch)?, config.block_size, trained.batch_size);

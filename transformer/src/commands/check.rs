@@ -1,7 +1,7 @@
 //! `check`: is this checkpoint what it claims to be, and is its gradient right?
 
 use super::out::say;
-use super::text::corpus_at;
+use super::text::{corpus_of_run, no_text_of_its_own};
 use super::use_threads;
 use crate::check::{self, MUSEUM, Report, Subject, plant, plant_in};
 use crate::cli::{size, threads};
@@ -107,12 +107,12 @@ fn subject(flags: &Flags) -> Result<(Gpt<Tensor<f64>>, Batch, String)> {
             let (model, tokenizer) = run.description()?;
             let weights = load_model(&run.weights(flags.weights)?, &model)?;
             let wide = weights.map(&mut |_, parameter: &Tensor<f32>| parameter.cast());
-            // Without a trainer's state (an imported model) the text has to be given.
-            let config = run.trainer_state().map(|state| state.config);
-            let config = match (config, &flags.text) {
-                (Ok(config), _) => config,
-                (Err(_), Some(_)) => Preset::Demo.config(),
-                (Err(error), None) => return Err(error),
+            let config = match (run.is_imported(), &flags.text) {
+                (false, _) => run.trainer_state()?.config,
+                (true, Some(_)) => Preset::Demo.config(),
+                (true, None) => {
+                    return Err(no_text_of_its_own(&flags.from, "checked").way_out("give a text by --text"));
+                }
             };
             (wide, tokenizer, config, flags.from.display().to_string())
         }
@@ -127,7 +127,7 @@ fn subject(flags: &Flags) -> Result<(Gpt<Tensor<f64>>, Batch, String)> {
         }
         None => {
             let text = match &config.data {
-                Some(file) => corpus_at(Some(file), &config)?.beginning(4000, &tokenizer)?,
+                Some(_) => corpus_of_run(&config, "give a text by --text")?.beginning(4000, &tokenizer)?,
                 None => stories::text(config.seed.wrapping_add(1), 2000),
             };
             let ids = tokenizer.encode(&text)?;

@@ -208,6 +208,8 @@ fn an_imported_model_is_measured_on_a_text_that_is_named() {
     assert!(place.import(&place.checkpoint(&["--bias"])).status.success());
     let imported = place.path("imported");
     refused(transformer(&["eval", "--from"], &imported), &["--data", "no text of its own", "way out:"]);
+    refused(transformer(&["check", "--from"], &imported), &["no text of its own", "give a text by --text"]);
+    refused(transformer(&["batch", "--from"], &imported), &["no text of its own", "train --init_from"]);
     let text = place.text();
     let output = transformer(&["eval", "--data", text.to_str().unwrap(), "--from"], &imported);
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("validation loss "), "{output:?}");
@@ -221,7 +223,9 @@ fn an_imported_model_is_stepped_through_on_a_text_that_is_given() {
     refused(transformer(&["trace", "--from"], &imported), &["no text of its own", "give a text with --text"]);
     let output = transformer(&["trace", "--text", "the end", "--backward", "--from"], &imported);
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("trained elsewhere"), "{output:?}");
+    let first = text.lines().next().unwrap_or_default();
+    assert!(output.status.success() && first.contains("trained elsewhere"), "{output:?}");
+    assert!(first.ends_with("at the demo's rate"), "it has learnt something: {first}");
     let refusal = ["on the fused path this model computes no layer_norm", "--plant", "take one of: no-mask"];
     let flags = ["trace", "--text", "the end", "--plant", "fixed-deviation", "--from"];
     refused(transformer(&flags, &imported), &refusal);

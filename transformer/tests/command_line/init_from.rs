@@ -158,3 +158,24 @@ fn a_parameter_without_a_gradient_is_named_at_the_first_update_and_on_the_page()
     let told = page.split("Without a gradient at the first update:").nth(1).expect("it is told");
     assert!(told.split("</p>").next().expect("a paragraph").contains("mlp.c_fc.weight"), "{told:.200}");
 }
+
+#[test]
+fn the_words_of_nano_gpt_are_answered_with_what_they_are_called_here() {
+    let place = Place::new();
+    for (word, way_out) in
+        [("resume", "--resume"), ("scratch", "leave the flag out"), ("gpt2-xl", "transformer import")]
+    {
+        let output = place.train(&place.text(), &["--init_from", word]);
+        refused(output, &[&format!("{word}, --init_from: "), "way out: ", way_out]);
+    }
+}
+
+#[test]
+fn a_seed_of_the_embedded_text_is_no_other_one_when_its_run_is_resumed() {
+    let place = Place::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_transformer"));
+    command.arg("train").args(SMALL).arg("--out_dir").arg(place.path("run"));
+    assert!(command.output().expect("a program that starts").status.success());
+    let output = transformer(&["train", "--resume", "--seed=7", "--out_dir"], &place.path("run"));
+    refused(output, &["--seed: the embedded text is told by the seed", "way out: leave the flag out"]);
+}

@@ -5,6 +5,7 @@ mod pen;
 mod shown;
 
 use super::out::{read_enough, write};
+use super::text::{file_of_flag, text_of_flag};
 use super::use_threads;
 use crate::cli::{count, number, seed, size, threads};
 use crate::error::{Error, Result};
@@ -14,8 +15,6 @@ use crate::sample::Sampling;
 use crate::train::load_model;
 use clap::Args;
 use pen::Pen;
-use std::fs;
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
@@ -116,7 +115,13 @@ pub fn run(flags: &Flags) -> Result<()> {
         return interactive::run(&mut pen);
     }
     let prompt = match &flags.start {
-        Some(start) => pen.beginning(&content(start)?).map_err(|error| error.at("--start"))?,
+        Some(start) => {
+            let ids = pen.beginning(&text_of_flag(start, "--start")?).map_err(|error| error.at("--start"));
+            ids.map_err(|error| match file_of_flag(start) {
+                Some(file) => error.in_file(file),
+                None => error,
+            })?
+        }
         None => pen.blank(),
     };
     for _ in 0..flags.num_samples {
@@ -126,15 +131,6 @@ pub fn run(flags: &Flags) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The prompt itself, or that of the file that it names.
-fn content(start: &str) -> Result<String> {
-    let Some(path) = start.strip_prefix("FILE:") else { return Ok(start.to_owned()) };
-    fs::read_to_string(path).map_err(|error| match error.kind() {
-        ErrorKind::InvalidData => Error::new("this is no text in UTF-8").in_file(path).at("--start"),
-        _ => Error::io("read", path, &error),
-    })
 }
 
 fn check(flags: &Flags) -> Result<()> {

@@ -7,6 +7,7 @@ mod walk;
 mod why;
 
 use super::out::{print, say};
+use super::text::text_of_flag;
 use crate::check::{self, plant, plant_in};
 use crate::cli::{count, number};
 use crate::error::{Error, Result};
@@ -83,7 +84,7 @@ pub struct Flags {
     /// How many GiB of memory it may take: every value, cotangent and contribution is kept at f64
     #[arg(long, value_name = "GIB", value_parser = number, default_value_t = MEMORY)]
     pub memory: f64,
-    /// Write everything as JSON
+    /// Write everything as JSON; - is the standard output
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Write a page that steps through it: one file, which a browser opens offline
@@ -114,7 +115,7 @@ fn depth(text: &str) -> Result<Depth, String> {
 pub fn run(flags: &Flags) -> Result<()> {
     let plant = flags.plant.as_deref().map(plant).transpose()?;
     let threads = super::use_threads(None);
-    let text = flags.text.as_deref().map(subject::content).transpose()?;
+    let text = flags.text.as_deref().map(|text| text_of_flag(text, "--text")).transpose()?;
     let checks = entries_to_check(flags);
     let checking = if checks > 0 { threads } else { 0 };
     let fits = |config: &ModelConfig, n| memory::fits(config, n, checking, flags.memory);
@@ -134,10 +135,6 @@ pub fn run(flags: &Flags) -> Result<()> {
     if flags.json.is_some() || flags.html.is_some() {
         return Ok(());
     }
-    if let Some(question) = &flags.why {
-        print(&why::why(question, &recording, &trace)?);
-        return Ok(());
-    }
     if flags.step {
         return walk::walk(&trace);
     }
@@ -146,7 +143,10 @@ pub fn run(flags: &Flags) -> Result<()> {
         Depth::All => None,
     };
     let look = Look { depth, values: flags.values, backward: flags.backward, columns: show::columns() };
-    print(&show::text(&trace, &look));
+    match &flags.why {
+        Some(question) => print(&why::why(question, &recording, &trace)?),
+        None => print(&show::text(&trace, &look)),
+    }
     Ok(())
 }
 
@@ -189,6 +189,10 @@ fn command(flags: &Flags, checks: usize) -> String {
 }
 
 fn write(path: &Path, content: &str, trace: &Trace) -> Result<()> {
+    if path == Path::new("-") {
+        say(content);
+        return Ok(());
+    }
     crate::files::write_atomically(path, |file| file.write_all(content.as_bytes()))?;
     say(format!(
         "{}: {} steps over {} nodes, {:.2} MB{}",

@@ -1,7 +1,7 @@
 //! Where a run begins: anew, from the weights of another one, or where it stopped.
 
 use super::Flags;
-use crate::commands::text::corpus_of;
+use crate::commands::text::{corpus_of, corpus_of_run};
 use crate::data::corpus::Corpus;
 use crate::data::dataset::Dataset;
 use crate::data::large::{self, Keep};
@@ -77,6 +77,12 @@ pub(in crate::commands) fn prepare(flags: &Flags, keep: Keep) -> Result<(TrainCo
 /// What a run is told that begins with the weights of another one.
 fn further(flags: &Flags, preset: TrainConfig, from: &Path) -> Result<TrainConfig> {
     const WAY_OUT: &str = "leave the flag out, or leave out --init_from";
+    if let Some(way_out) = word_of_nano_gpt(from) {
+        return Err(Error::new("this is nanoGPT's word, and there is no such run")
+            .in_file(from)
+            .at("--init_from")
+            .way_out(way_out));
+    }
     let run = RunDir::open(from)?;
     let (model, tokenizer) = run.description()?;
     let dropout = preset.model.dropout;
@@ -87,6 +93,18 @@ fn further(flags: &Flags, preset: TrainConfig, from: &Path) -> Result<TrainConfi
         return Ok(TrainConfig { tokenizer: Choice::File(run.tokenizer()), ..config });
     }
     Err(other_tokenizer(WAY_OUT))
+}
+
+/// What nanoGPT's words for where a run begins are called here.
+fn word_of_nano_gpt(from: &Path) -> Option<&'static str> {
+    match from.to_str().filter(|_| !from.exists())? {
+        "resume" => Some("go on with a run by --resume --out_dir RUN"),
+        "scratch" => Some("leave the flag out: a run begins with random weights"),
+        word if word.starts_with("gpt2") => Some(
+            "make a run of it first: `transformer import DIR --out runs/gpt2`, then --init_from runs/gpt2",
+        ),
+        _ => None,
+    }
 }
 
 fn other_tokenizer(way_out: &str) -> Error {
@@ -138,10 +156,19 @@ fn restore(
     if config.init_from != begun_with.init_from {
         return Err(Error::new("the run has begun already").at("--init_from").way_out(WAY_OUT));
     }
+    if config.data.is_none() && begun_with.data.is_none() && config.seed != begun_with.seed {
+        return Err(Error::new("the embedded text is told by the seed, and would be another one")
+            .at("--seed")
+            .way_out(WAY_OUT));
+    }
     config.validate()?;
     same_shape(&config.model, &model, out_dir, WAY_OUT)?;
     let keep = if ranks.is_first() { Keep::In(out_dir) } else { Keep::Of(out_dir) };
-    let dataset = corpus_of(&config)?.dataset(&tokenizer, config.model.block_size, keep)?;
+    let corpus = match &flags.data {
+        Some(_) => corpus_of(&config)?,
+        None => corpus_of_run(&config, "give it by --data FILE")?,
+    };
+    let dataset = corpus.dataset(&tokenizer, config.model.block_size, keep)?;
     let (trainer, state) = Trainer::restore(&run, config, dataset)?;
     let trainer = trainer.among(Rc::clone(ranks))?;
     if !ranks.is_first() {
