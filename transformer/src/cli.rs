@@ -69,7 +69,8 @@ pub enum Task {
 /// Reads the command line and does what it says; no arguments are `train --preset demo`.
 ///
 /// # Errors
-/// Those of the command, and that of a standard output that could not be written. (A command line that cannot be read ends the program, with the exit code 2.)
+/// Those of the command, and that of a standard output that could not be written. (A command line that cannot be read ends
+/// the program, with the exit code 2.)
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
     perform(&read(arguments.into_iter().collect())?)?;
     heard()

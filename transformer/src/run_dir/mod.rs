@@ -160,21 +160,16 @@ impl RunDir {
     /// # Errors
     /// If there is no checkpoint in it, or another process trains in it.
     pub fn resume(path: &Path) -> Result<Self> {
-        Self::open(path)?;
-        let run = Self::locked(path)?;
-        if run.is_imported() {
-            return Err(Error::new(
-                "this directory holds a model, not a run of train: it has no trainer.json",
-            )
-            .in_file(path)
-            .way_out(run.how_to_begin()));
+        let found = Self::open(path)?;
+        if found.is_imported() {
+            let what = "this directory holds a model, not a run of train: it has no trainer.json";
+            return Err(Error::new(what).in_file(path).way_out(found.how_to_begin()));
         }
+        let run = Self::locked(path)?;
         if !run.file(TRAINER).exists() {
             return Err(Error::new("this run has no checkpoint to go on from: there is no trainer.json")
                 .in_file(path)
-                .way_out(
-                    "start it anew: in another --out_dir, or here with --overwrite instead of --resume",
-                ));
+                .way_out("start it anew in another --out_dir, or here by --overwrite"));
         }
         run.settle(run.trainer_state()?.step)?;
         Ok(run)

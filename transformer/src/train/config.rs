@@ -164,27 +164,21 @@ impl TrainConfig {
     /// If one is outside of its range; the message names it.
     pub fn validate(&self) -> Result<()> {
         self.model.validate()?;
-        for (field, size) in [
-            ("batch_size", self.batch_size),
-            ("gradient_accumulation_steps", self.gradient_accumulation_steps),
-            ("eval_interval", self.eval_interval),
-            ("eval_iters", self.eval_iters),
-            ("log_interval", self.log_interval),
+        for (field, size, least) in [
+            ("batch_size", self.batch_size, 1),
+            ("gradient_accumulation_steps", self.gradient_accumulation_steps, 1),
+            ("max_iters", self.max_iters, 0),
+            ("eval_interval", self.eval_interval, 1),
+            ("eval_iters", self.eval_iters, 1),
+            ("log_interval", self.log_interval, 1),
+            ("warmup_iters", self.warmup_iters, 0),
+            ("lr_decay_iters", self.lr_decay_iters, 0),
         ] {
-            if size == 0 {
-                return Err(Error::new("0 is too small").at(field).way_out("give a whole number from 1 on"));
+            if size < least {
+                return Err(Error::new(format!("{size} is too small"))
+                    .at(field)
+                    .way_out(format!("give a whole number from {least} on")));
             }
-        }
-        for (field, size) in [
-            ("gradient_accumulation_steps", self.gradient_accumulation_steps),
-            ("max_iters", self.max_iters),
-            ("eval_interval", self.eval_interval),
-            ("eval_iters", self.eval_iters),
-            ("log_interval", self.log_interval),
-            ("warmup_iters", self.warmup_iters),
-            ("lr_decay_iters", self.lr_decay_iters),
-            ("batch_size", self.batch_size),
-        ] {
             if size > Self::LARGEST {
                 return Err(Error::new(format!("{size} is too large"))
                     .at(field)

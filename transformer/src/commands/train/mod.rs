@@ -189,8 +189,8 @@ fn samples(
     length: usize,
     seed: usize,
 ) -> Vec<String> {
-    let starts = [SEPARATOR, "\n"].iter().filter_map(|start| tokenizer.encode(start).ok());
-    let start = starts.into_iter().find(|start| !start.is_empty()).unwrap_or(vec![0]);
+    let mut starts = [SEPARATOR, "\n"].iter().filter_map(|start| tokenizer.encode(start).ok());
+    let start = starts.find(|ids| !ids.is_empty()).unwrap_or(vec![0]);
     let mut texts = vec![start; number];
     let mut random = generator(trainer.config.seed.wrapping_add(seed as u64), Purpose::Sampling);
     let sampling = Sampling { known: Some(tokenizer.vocab_size()), ..Sampling::default() };
