@@ -18,6 +18,8 @@ mod import;
 mod init_from;
 #[path = "command_line/many_models.rs"]
 mod many_models;
+#[path = "command_line/overwrite.rs"]
+mod overwrite;
 #[path = "command_line/plan.rs"]
 mod plan;
 #[path = "command_line/printing.rs"]

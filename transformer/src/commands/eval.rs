@@ -76,27 +76,23 @@ pub fn run(flags: &Flags) -> Result<()> {
     let run = RunDir::open(&flags.from)?;
     let (config, tokenizer) = run.description()?;
     let model = load_model(&run.weights(flags.weights)?, &config)?;
-    let (trained, corpus) = match (&flags.data, run.is_imported()) {
-        (None, true) => {
+    let state = if run.is_imported() { None } else { Some(run.trainer_state()?) };
+    let corpus = match (&flags.data, &state) {
+        (Some(data), _) => Corpus::open(data)?,
+        (None, Some(state)) => corpus_of_run(&state.config, "give it by --data FILE")?,
+        (None, None) => {
             return Err(no_text_of_its_own(&flags.from, "measured")
                 .at("--data")
                 .way_out("name a text by --data FILE"));
         }
-        (None, false) => {
-            let state = run.trainer_state()?;
-            let corpus = corpus_of_run(&state.config, "give it by --data FILE")?;
-            (Some(state), corpus)
-        }
-        (Some(data), false) => (Some(run.trainer_state()?), Corpus::open(data)?),
-        (Some(data), true) => (None, Corpus::open(data)?),
     };
     let dataset = corpus.dataset(&tokenizer, config.block_size, Keep::Of(&flags.from))?;
-    if let (Some(state), None) = (&trained, &flags.data)
+    if let (Some(state), None) = (&state, &flags.data)
         && state.data.fingerprint != dataset.fingerprint
     {
         warn(format!("warning: {} has changed since the run was trained on it", dataset.name));
     }
-    let trained = trained.map_or_else(TrainConfig::default, |state| state.config);
+    let trained = state.map_or_else(TrainConfig::default, |state| state.config);
     let mut found = Measured::default();
     for part in parts(flags, &dataset) {
         let batches = in_order(&part, flags.batch_size.unwrap_or(trained.batch_size), config.block_size);

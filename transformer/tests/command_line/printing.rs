@@ -1,4 +1,4 @@
-//! A standard output that nobody reads any more, and one that is full.
+//! A standard output that nobody reads any more, one that is full, and commands to be pasted.
 
 use super::{Place, refused};
 use std::fs::{self, OpenOptions};
@@ -54,4 +54,18 @@ fn a_standard_output_that_is_full_is_told() {
         let output = command(arguments, place.directory.path()).stdout(full).output().expect("a program");
         refused(output, &["the standard output: cannot write this: the disk is full", "way out:"]);
     }
+}
+
+#[test]
+fn commands_that_are_suggested_can_be_pasted_though_the_path_has_spaces() {
+    let place = Place::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_transformer"));
+    command.arg("train").args(super::SMALL).args(["--out_dir=my run", "--data"]).arg(place.text());
+    let output = command.current_dir(place.directory.path()).output().expect("a program that starts");
+    let told = String::from_utf8_lossy(&output.stdout);
+    for suggested in ["sample --from 'my run' ", "eval --from 'my run'\n", "--out_dir 'my run' --max_iters"] {
+        assert!(told.contains(suggested), "{suggested} in {told}");
+    }
+    let again = command.output().expect("a program that starts");
+    refused(again, &["my run: ", "`train --resume --out_dir 'my run'`"]);
 }

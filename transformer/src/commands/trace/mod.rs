@@ -11,6 +11,7 @@ use super::text::text_of_flag;
 use crate::check::{self, plant, plant_in};
 use crate::cli::{count, number};
 use crate::error::{Error, Result};
+use crate::files::{shell_word, write_atomically};
 use crate::model::ModelConfig;
 use crate::trace::build::build;
 use crate::trace::checks;
@@ -167,7 +168,7 @@ fn entries_to_check(flags: &Flags) -> usize {
 fn command(flags: &Flags, checks: usize) -> String {
     let mut words = vec!["transformer trace".to_owned()];
     if let Some(from) = &flags.from {
-        words.push(format!("--from {}", from.display()));
+        words.push(format!("--from {}", shell_word(from)));
     }
     if let Some(preset) = flags.preset {
         words.push(format!("--preset {}", preset.name()));
@@ -193,7 +194,7 @@ fn write(path: &Path, content: &str, trace: &Trace) -> Result<()> {
         say(content);
         return Ok(());
     }
-    crate::files::write_atomically(path, |file| file.write_all(content.as_bytes()))?;
+    write_atomically(path, |file| file.write_all(content.as_bytes()))?;
     say(format!(
         "{}: {} steps over {} nodes, {:.2} MB{}",
         path.display(),

@@ -17,7 +17,7 @@ use crate::train::ranks::Ranks;
 use crate::train::session::Session;
 use crate::train::stream::fingerprint;
 use crate::train::trainer::Trainer;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// A new run: its session, and its tokenizer.
@@ -44,6 +44,13 @@ fn fresh(flags: &Flags, out_dir: &Path, ranks: &Rc<dyn Ranks>) -> Result<(Traine
             .at("--init_from")
             .way_out(way_out));
     }
+    if flags.data.as_ref().is_some_and(|data| lies_in(&beside_ids(data), out_dir)) {
+        return Err(Error::new(
+            "the new run would replace the tokenizer.json of the ids that it is trained on",
+        )
+        .at("--data")
+        .way_out("name another --out_dir"));
+    }
     let keep = if ranks.is_first() { Keep::In(out_dir) } else { Keep::Nowhere };
     let (config, dataset, tokenizer) = prepare(flags, keep)?;
     let mut trainer = Trainer::new(config, dataset)?;
@@ -51,6 +58,12 @@ fn fresh(flags: &Flags, out_dir: &Path, ranks: &Rc<dyn Ranks>) -> Result<(Traine
         trainer.model = load_model(&RunDir::open(from)?.weights(Weights::Last)?, &trainer.config.model)?;
     }
     Ok((trainer.among(Rc::clone(ranks))?, tokenizer))
+}
+
+/// The tokenizer of a directory of ids, or of a `.bin` in it.
+fn beside_ids(data: &Path) -> PathBuf {
+    let is_file = data.extension().is_some_and(|extension| extension == "bin");
+    if is_file { data.with_file_name("tokenizer.json") } else { data.join("tokenizer.json") }
 }
 
 /// What a new run is told, and its data.
