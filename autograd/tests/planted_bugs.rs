@@ -294,7 +294,8 @@ fn a_derivative_that_is_wrong_in_both_modes_is_found_by_the_difference() {
 #[test]
 fn a_vjp_that_is_right_but_loses_its_own_derivative_is_found_by_the_hessian_alone() {
     let x = Tensor::from_fn([3, 3], |i| 0.4 + 0.1 * i as f64);
-    let second_order = |bug| check_second_order(&Suspect { kind: Kind::Cube, bug }, &[x.clone()], 1);
+    let second_order =
+        |bug| check_second_order(&Suspect { kind: Kind::Cube, bug }, std::slice::from_ref(&x), 1);
     assert!(second_order(Bug::None).ok());
     assert!(check(Kind::Cube, Bug::SlopeTakenForAConstant).ok(), "the gradient is right");
     let wrong = second_order(Bug::SlopeTakenForAConstant);

@@ -3,6 +3,8 @@
 //! Each command is a module of [`commands`](crate::commands), with its flags beside what it does. Whatever is wrong with
 //! the flags is told by `clap`, with a suggestion where there is one, and ends the program with the exit code 2.
 
+use crate::commands::out::heard;
+pub use crate::commands::out::warn;
 use crate::commands::{
     batch, bench, check, eval, export, import, plan, prepare, report, sample, scale, trace, train, yet,
 };
@@ -40,7 +42,7 @@ pub enum Task {
     Plan(Box<plan::Flags>),
     /// Let a trained model write
     Sample(sample::Flags),
-    /// Measure the loss of a trained model on a whole text
+    /// Measure the loss of a trained model on its text, or on another one
     Eval(eval::Flags),
     /// A training run as a page, or several compared
     Report(report::Flags),
@@ -67,26 +69,32 @@ pub enum Task {
 /// Reads the command line and does what it says; no arguments are `train --preset demo`.
 ///
 /// # Errors
-/// Those of the command. (A command line that cannot be read ends the program, with the exit code 2.)
+/// Those of the command, and that of a standard output that could not be written. (A command line that cannot be read ends
+/// the program, with the exit code 2.)
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
-    match read(arguments.into_iter().collect())? {
-        Task::Train(flags) => train::run(&flags),
-        Task::Plan(flags) => plan::run(&flags),
-        Task::Sample(flags) => sample::run(&flags),
-        Task::Eval(flags) => eval::run(&flags),
-        Task::Report(flags) => report::run(&flags),
-        Task::Trace(flags) => trace::run(&flags),
-        Task::Import(flags) => import::run(&flags),
-        Task::Export(flags) => export::run(&flags),
-        Task::Prepare(flags) => prepare::run(&flags),
-        Task::Bench(flags) => bench::run(&flags),
-        Task::Check(flags) => match check::run(&flags)? {
+    perform(&read(arguments.into_iter().collect())?)?;
+    heard()
+}
+
+fn perform(task: &Task) -> Result<()> {
+    match task {
+        Task::Train(flags) => train::run(flags),
+        Task::Plan(flags) => plan::run(flags),
+        Task::Sample(flags) => sample::run(flags),
+        Task::Eval(flags) => eval::run(flags),
+        Task::Report(flags) => report::run(flags),
+        Task::Trace(flags) => trace::run(flags),
+        Task::Import(flags) => import::run(flags),
+        Task::Export(flags) => export::run(flags),
+        Task::Prepare(flags) => prepare::run(flags),
+        Task::Bench(flags) => bench::run(flags),
+        Task::Check(flags) => match check::run(flags)? {
             true => Ok(()),
             false => std::process::exit(1), // what does not hold has been printed
         },
-        Task::Batch(flags) => batch::run(&flags),
-        Task::Scale(flags) => scale::run(&flags),
-        Task::Yet(flags) => yet::run(&flags),
+        Task::Batch(flags) => batch::run(flags),
+        Task::Scale(flags) => scale::run(flags),
+        Task::Yet(flags) => yet::run(flags),
     }
 }
 
@@ -133,7 +141,14 @@ fn command() -> Command {
         .about("Trains a GPT from scratch, on this machine, in code that one can read")
         .after_help(EXAMPLES);
     Task::augment_subcommands(program)
+        .mut_subcommand("plan", |plan| plan.mut_args(without_a_plan))
         .mut_subcommands(|command| command.args_override_self(true).mut_args(lenient))
+}
+
+/// Hides the flags of `train` that mean nothing for a plan.
+fn without_a_plan(flag: clap::Arg) -> clap::Arg {
+    let hidden = ["resume", "overwrite", "tensorboard"].contains(&flag.get_id().as_str());
+    flag.hide(hidden)
 }
 
 /// Lets a flag be spelled with hyphens too, and its value be negative: that it must not be is for us to say.
@@ -150,6 +165,12 @@ pub(crate) fn size(text: &str) -> Result<usize, String> {
         Ok(0) | Err(_) => Err("give a whole number from 1 on".into()),
         Ok(size) => Ok(size),
     }
+}
+
+/// A number of threads: more than any machine would run at once are refused, before the system refuses them.
+pub(crate) fn threads(text: &str) -> Result<usize, String> {
+    const MOST: usize = 1024;
+    size(text).ok().filter(|&n| n <= MOST).ok_or_else(|| format!("give a whole number from 1 to {MOST}"))
 }
 
 /// A count: a whole number from 0 on.

@@ -61,6 +61,17 @@ pub fn remove(path: &Path) -> Result<()> {
     }
 }
 
+/// A path as a word of a command that a shell reads: in quotes, where it has spaces or other signs.
+pub fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+,:=@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
 /// Whether a file lies in a directory, by whatever name both are called.
 pub fn lies_in(file: &Path, directory: &Path) -> bool {
     match (file.canonicalize(), directory.canonicalize()) {
@@ -170,6 +181,19 @@ mod tests {
         assert!(error.contains("a.json") && error.contains("the disk is full"), "{error}");
         assert!(error.contains("way out: free some space"), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+    }
+
+    #[test]
+    fn a_path_is_quoted_for_the_shell_only_where_it_has_to_be() {
+        for (path, word) in [
+            ("runs/char-2", "runs/char-2"),
+            ("실행/하나", "실행/하나"),
+            ("my runs/a", "'my runs/a'"),
+            ("it's", r"'it'\''s'"),
+            ("$HOME", "'$HOME'"),
+        ] {
+            assert_eq!(shell_word(Path::new(path)), word);
+        }
     }
 
     #[test]

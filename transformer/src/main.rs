@@ -7,9 +7,7 @@ fn main() -> ExitCode {
     match cli::run(std::env::args_os()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // One write for the whole message: those of several ranks arrive side by side, not inside one another.
-            let message = format!("error: {error}\n");
-            eprint!("{message}");
+            cli::warn(format!("error: {error}"));
             ExitCode::from(error::EXIT_CODE)
         }
     }

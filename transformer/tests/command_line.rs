@@ -10,6 +10,8 @@ mod book;
 mod check;
 #[path = "command_line/config.rs"]
 mod config;
+#[path = "command_line/eval.rs"]
+mod eval;
 #[path = "command_line/import.rs"]
 mod import;
 #[path = "command_line/init_from.rs"]
@@ -18,8 +20,12 @@ mod init_from;
 mod large;
 #[path = "command_line/many_models.rs"]
 mod many_models;
+#[path = "command_line/overwrite.rs"]
+mod overwrite;
 #[path = "command_line/plan.rs"]
 mod plan;
+#[path = "command_line/printing.rs"]
+mod printing;
 #[path = "command_line/report.rs"]
 mod report;
 #[path = "command_line/sample.rs"]

@@ -159,7 +159,7 @@ fn ctrl_c_and_a_termination_finish_the_step_save_and_say_how_to_go_on() {
         assert!(Command::new("sh").args(["-c", &interrupt]).status().expect("a shell").success());
         let Output { status, stdout, .. } = child.wait_with_output().expect("the end of the child");
         let told = String::from_utf8_lossy(&stdout);
-        assert!(status.success(), "{signal}: {told}");
+        assert_eq!(status.code(), Some(if signal == "INT" { 130 } else { 0 }), "{signal}: {told}");
         assert!(told.contains("and saved. Go on with:"), "{told}");
         assert!(told.contains(&format!("train --resume --out_dir {}", out_dir.display())), "{told}");
         succeed(program().args(["train", "--resume", "--out_dir"]).arg(&out_dir));

@@ -14,10 +14,11 @@ pub mod overhead;
 mod step;
 
 pub use memory::{peak_rss_mib, reset_peak_rss};
-pub use step::{Step, StepTimes};
+pub use step::{BATCHES, Step, StepTimes};
 
+use crate::error::Result;
 use crate::model::ModelConfig;
-use crate::train::config::Dtype;
+use crate::train::config::{Dtype, TrainConfig};
 use crate::train::presets::Preset;
 use autograd::kernels::peak::{bf16_peak, multiply_add_peak};
 use autograd::kernels::threads;
@@ -45,6 +46,20 @@ impl BenchConfig {
         let model = ModelConfig { bias: true, dropout: 0.0, ..config.model };
         let (name, batch_size, dtype) = (preset.name().to_owned(), config.batch_size, Dtype::F32);
         BenchConfig { name, model, batch_size, dtype }
+    }
+
+    /// Checks the sizes.
+    ///
+    /// # Errors
+    /// If one is out of its range, or the machine has too little memory.
+    pub fn validate(&self) -> Result<()> {
+        self.model.validate()?;
+        crate::train::memory::check(&TrainConfig {
+            model: self.model.clone(),
+            batch_size: self.batch_size,
+            gradient_accumulation_steps: BATCHES,
+            ..TrainConfig::default()
+        })
     }
 
     /// The tokens of a batch.

@@ -32,6 +32,9 @@ pub struct StepTimes {
 
 const ADAMW: AdamW = AdamW { beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.1, grad_clip: 1.0 };
 
+/// How many batches there are, which take turns.
+pub const BATCHES: usize = 8;
+
 /// The ops whose operations count.
 const PRODUCTS: [&str; 5] = ["linear", "linear_gelu", "matmul", "matmul_tb", "causal_attention"];
 
@@ -44,7 +47,7 @@ impl Step {
         let (rows, length) = (config.batch_size, config.model.block_size);
         let mut tokens =
             || (0..rows * length).map(|_| below(&mut random, config.model.vocab_size)).collect::<Vec<_>>();
-        let batches = (0..8).map(|_| Batch { x: tokens(), y: tokens(), rows, length }).collect();
+        let batches = (0..BATCHES).map(|_| Batch { x: tokens(), y: tokens(), rows, length }).collect();
         Step { model, moments, batches, bf16: config.dtype == Dtype::Bf16, steps: 0 }
     }
 

@@ -1,9 +1,10 @@
 //! `batch`: the gradient of a batch is the mean of its examples' gradients; how noisy that mean is.
 
+use super::out::say;
 use super::screen::thousands;
-use super::text::corpus_of;
+use super::text::{corpus_of_run, no_text_of_its_own};
 use super::use_threads;
-use crate::cli::size;
+use crate::cli::{size, threads};
 use crate::data::batches::Batches;
 use crate::data::large::Keep;
 use crate::error::{Error, Result};
@@ -44,7 +45,7 @@ pub struct Flags {
     #[arg(long, value_name = "N", default_value = "1")]
     pub seed: u64,
     /// The threads to compute with [default: one for each core that it may use]
-    #[arg(long, value_name = "N", value_parser = size)]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
 }
 
@@ -61,6 +62,11 @@ pub fn run(flags: &Flags) -> Result<()> {
     use_threads(flags.threads);
     let run = RunDir::open(&flags.from)?;
     let (config, tokenizer) = run.description()?;
+    if run.is_imported() {
+        return Err(
+            no_text_of_its_own(&flags.from, "trained").way_out("begin a run with it: train --init_from")
+        );
+    }
     let trained = run.trainer_state()?.config;
     let model = match flags.untrained {
         true => Gpt::<Tensor<f64>>::init(&config, trained.seed),
@@ -69,7 +75,8 @@ pub fn run(flags: &Flags) -> Result<()> {
             model.map(&mut |_, parameter: &Tensor<f32>| parameter.cast())
         }
     };
-    let dataset = corpus_of(&trained)?.dataset(&tokenizer, config.block_size, Keep::Of(&flags.from))?;
+    let corpus = corpus_of_run(&trained, "call this from the directory in which the run was trained")?;
+    let dataset = corpus.dataset(&tokenizer, config.block_size, Keep::Of(&flags.from))?;
     let batch =
         Batches::new(flags.seed, Purpose::Batches, flags.examples, config.block_size).draw(&dataset.train)?;
     show(&Noise::of(&model, &batch)?, config.block_size, trained.batch_size);
@@ -78,34 +85,34 @@ pub fn run(flags: &Flags) -> Result<()> {
 
 fn show(found: &Noise, window: usize, trained_with: usize) {
     let examples = found.examples;
-    println!("{examples} examples of {window} tokens; G_b is the mean of the gradients of b of them");
-    println!(
+    say(format!("{examples} examples of {window} tokens; G_b is the mean of the gradients of b of them"));
+    say(format!(
         "the gradient of the batch and the mean of its examples' gradients: the largest difference is {:.1e},\n\
          the largest entry {:.1e}",
         found.difference, found.largest
-    );
-    println!("\n     b    |G_b - G|²    tr Σ·(1/b - 1/{examples})");
+    ));
+    say(format!("\n     b    |G_b - G|²    tr Σ·(1/b - 1/{examples})"));
     let most = found.by_size.iter().map(|by| by.measured).fold(0.0, f64::max);
     for BySize { size, measured, predicted } in &found.by_size {
         let bar = "▇".repeat((40.0 * measured / most).round() as usize);
-        println!("{size:>6}    {measured:>10.3e}    {predicted:>10.3e}    {bar}");
+        say(format!("{size:>6}    {measured:>10.3e}    {predicted:>10.3e}    {bar}"));
     }
-    println!("\n|G|² = {:.3e}, tr Σ = {:.3e} (both unbiased)", found.signal, found.noise);
+    say(format!("\n|G|² = {:.3e}, tr Σ = {:.3e} (both unbiased)", found.signal, found.noise));
     match found.scale() {
         Some(scale) => {
-            println!(
+            say(format!(
                 "gradient noise scale tr Σ/|G|² = {scale:.1} examples, or {} tokens",
                 thousands(scale * window as f64)
-            );
-            println!(
+            ));
+            say(format!(
                 "the run was trained with batches of {trained_with}: {}",
                 match trained_with as f64 / scale {
                     ratio if ratio < 0.5 => "most of each step is noise, which averages out over the steps",
                     ratio if ratio < 2.0 => "about as much signal as noise in each step",
                     _ => "most of each step is signal; smaller batches would get as far with fewer tokens",
                 }
-            );
+            ));
         }
-        None => println!("the gradient is lost in the noise: give more --examples to find its length"),
+        None => say("the gradient is lost in the noise: give more --examples to find its length"),
     }
 }

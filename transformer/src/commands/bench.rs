@@ -1,9 +1,10 @@
 //! `bench`: what a training step costs, and where the time goes.
 
+use super::out::say;
 use super::screen::thousands;
 use super::use_threads;
 use crate::bench::{BenchConfig, Measured, measure, micro};
-use crate::cli::{number, size};
+use crate::cli::{number, size, threads};
 use crate::error::{Error, Result};
 use crate::train::config::Dtype;
 use crate::train::presets::Preset;
@@ -46,7 +47,7 @@ pub struct Flags {
     #[arg(value_enum, value_name = "CONFIG")]
     pub configs: Vec<Config>,
     /// The threads to compute with [default: one for each core that it may use]
-    #[arg(long, value_name = "N", value_parser = size)]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
     /// Another context than the configuration's, or several, separated by commas
     #[arg(long, value_name = "N", value_parser = size, value_delimiter = ',')]
@@ -58,17 +59,21 @@ pub struct Flags {
     #[arg(long, value_enum, default_value = "f32")]
     pub dtype: Dtype,
     /// How long to measure each
-    #[arg(long, value_name = "X", value_parser = number, default_value = "5")]
+    #[arg(long, value_name = "X", value_parser = seconds, default_value = "5")]
     pub seconds: f64,
     /// Print an array of JSON objects instead of tables
     #[arg(long)]
     pub json: bool,
 }
 
+fn seconds(text: &str) -> Result<f64, String> {
+    number(text).ok().filter(|&seconds| seconds >= 0.0).ok_or_else(|| "give a number from 0 on".into())
+}
+
 /// Measures each configuration in a process of its own, so that its peak of memory is its own.
 ///
 /// # Errors
-/// If a size is given for `micro`, or such a process cannot be started, or fails.
+/// If a size is given for `micro` or does not fit into the machine, or such a process cannot be started, or fails.
 pub fn run(flags: &Flags) -> Result<()> {
     let configs = match &flags.configs[..] {
         [] if flags.block_size.is_empty() && flags.batch_size.is_none() && flags.dtype == Dtype::F32 => {
@@ -83,6 +88,9 @@ pub fn run(flags: &Flags) -> Result<()> {
     };
     let cases: Vec<(Config, Option<usize>)> =
         configs.iter().flat_map(|&config| contexts.iter().map(move |&context| (config, context))).collect();
+    for &(config, context) in &cases {
+        sized(config, context, flags)?;
+    }
     let measured = match cases[..] {
         [(config, context)] => vec![alone(config, context, flags)?],
         _ => cases
@@ -92,15 +100,15 @@ pub fn run(flags: &Flags) -> Result<()> {
     };
     if flags.json {
         let json = serde_json::to_string_pretty(&measured).map_err(|error| Error::new(error.to_string()))?;
-        println!("{json}");
+        say(json);
     } else {
         measured.iter().for_each(show);
     }
     Ok(())
 }
 
-fn alone(config: Config, context: Option<usize>, flags: &Flags) -> Result<Measured> {
-    use_threads(flags.threads);
+/// What is measured, with its sizes; nothing to choose for `micro`.
+fn sized(config: Config, context: Option<usize>, flags: &Flags) -> Result<Option<BenchConfig>> {
     let preset = match config {
         Config::Micro if context.is_some() || flags.batch_size.is_some() => {
             return Err(Error::new("micro has the sizes that its page gives it")
@@ -110,7 +118,7 @@ fn alone(config: Config, context: Option<usize>, flags: &Flags) -> Result<Measur
         Config::Micro if flags.dtype != Dtype::F32 => {
             return Err(Error::new("micro is measured at f32").at("--dtype").way_out("leave the flag out"));
         }
-        Config::Micro => return Ok(micro::measure(flags.seconds)),
+        Config::Micro => return Ok(None),
         Config::Tiny => Preset::Tiny,
         Config::Char => Preset::Char,
         Config::Baby => Preset::Baby,
@@ -120,7 +128,16 @@ fn alone(config: Config, context: Option<usize>, flags: &Flags) -> Result<Measur
     config.model.block_size = context.unwrap_or(config.model.block_size);
     config.batch_size = flags.batch_size.unwrap_or(config.batch_size);
     config.dtype = flags.dtype;
-    Ok(measure(&config, flags.seconds))
+    config.validate()?;
+    Ok(Some(config))
+}
+
+fn alone(config: Config, context: Option<usize>, flags: &Flags) -> Result<Measured> {
+    use_threads(flags.threads);
+    Ok(match sized(config, context, flags)? {
+        Some(config) => measure(&config, flags.seconds),
+        None => micro::measure(flags.seconds),
+    })
 }
 
 fn in_a_process(config: Config, context: Option<usize>, flags: &Flags) -> Result<Measured> {
@@ -154,30 +171,30 @@ fn show(found: &Measured) {
     let dtype = found.dtype.aside();
     let memory = found.peak_rss_mib.map_or(String::new(), |mib| format!(", peak memory {mib:.0} MiB"));
     let (s, decimals) = (if *threads == 1 { "" } else { "s" }, if *median_ms < 10.0 { 3 } else { 1 });
-    println!(
+    say(format!(
         "{config} (context {block_size}, batch {batch_size}{dtype}), {threads} thread{s}: {median_ms:.decimals$} ms a step (fastest {min_ms:.decimals$}), {} tokens/s, \
          {gflops:.1} of {peak_gflops:.1} GFLOP/s = {:.1} %{memory}; {} steps",
         thousands(found.tokens_per_second),
         100.0 * found.peak_share,
         thousands(found.steps as f64)
-    );
+    ));
     for part in found.parts.iter().filter(|part| part.milliseconds() > 0.002 * median_ms) {
         let share =
             part.peak_share.map_or(String::new(), |share| format!("   {:>3.0} % of peak", 100.0 * share));
-        println!(
+        say(format!(
             "  {:<22} {:>2} ×   forward {:>8.3} ms   backward {:>8.3} ms   {:>4.1} %{share}",
             part.op,
             part.calls,
             part.forward_ms,
             part.backward_ms,
             100.0 * part.milliseconds() / median_ms
-        );
+        ));
     }
     if let Some(ns) = found.overhead_ns_per_op {
-        println!("  an op beside its arithmetic, forward and back: {ns:.0} ns, the mean of");
+        say(format!("  an op beside its arithmetic, forward and back: {ns:.0} ns, the mean of"));
     }
     for overhead in &found.overheads {
-        println!("  {:<18} {:>3} ×   {:>5.0} ns", overhead.op, overhead.calls, overhead.ns);
+        say(format!("  {:<18} {:>3} ×   {:>5.0} ns", overhead.op, overhead.calls, overhead.ns));
     }
-    println!();
+    say("");
 }

@@ -1,9 +1,10 @@
 //! `check`: is this checkpoint what it claims to be, and is its gradient right?
 
-use super::text::corpus_at;
+use super::out::say;
+use super::text::{corpus_of_run, no_text_of_its_own};
 use super::use_threads;
 use crate::check::{self, MUSEUM, Report, Subject, plant, plant_in};
-use crate::cli::size;
+use crate::cli::{size, threads};
 use crate::data::batches::Batch;
 use crate::data::dataset::Tokens;
 use crate::data::stories;
@@ -62,7 +63,7 @@ pub struct Flags {
     #[arg(long)]
     pub json: bool,
     /// The threads to compute with; the numbers do not depend on it [default: one for each core that it may use]
-    #[arg(long, value_name = "N", value_parser = size)]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
 }
 
@@ -73,7 +74,7 @@ pub struct Flags {
 /// or the museum has no such bug, or the model no place for it.
 pub fn run(flags: &Flags) -> Result<bool> {
     if flags.museum {
-        MUSEUM.iter().for_each(|plant| println!("{:<20} {}", plant.name, plant.story));
+        MUSEUM.iter().for_each(|plant| say(format!("{:<20} {}", plant.name, plant.story)));
         return Ok(true);
     }
     let plant = flags.plant.as_deref().map(plant).transpose()?;
@@ -85,7 +86,7 @@ pub fn run(flags: &Flags) -> Result<bool> {
     let report = check::run(&Subject { model, batch, plant }, derivatives, threads);
     if flags.json {
         let json = serde_json::to_string_pretty(&report).map_err(|error| Error::new(error.to_string()))?;
-        println!("{json}");
+        say(json);
     } else {
         show(&report, &source);
     }
@@ -106,12 +107,12 @@ fn subject(flags: &Flags) -> Result<(Gpt<Tensor<f64>>, Batch, String)> {
             let (model, tokenizer) = run.description()?;
             let weights = load_model(&run.weights(flags.weights)?, &model)?;
             let wide = weights.map(&mut |_, parameter: &Tensor<f32>| parameter.cast());
-            // Without a trainer's state (an imported model) the text has to be given.
-            let config = run.trainer_state().map(|state| state.config);
-            let config = match (config, &flags.text) {
-                (Ok(config), _) => config,
-                (Err(_), Some(_)) => Preset::Demo.config(),
-                (Err(error), None) => return Err(error),
+            let config = match (run.is_imported(), &flags.text) {
+                (false, _) => run.trainer_state()?.config,
+                (true, Some(_)) => Preset::Demo.config(),
+                (true, None) => {
+                    return Err(no_text_of_its_own(&flags.from, "checked").way_out("give a text by --text"));
+                }
             };
             (wide, tokenizer, config, flags.from.display().to_string())
         }
@@ -121,28 +122,33 @@ fn subject(flags: &Flags) -> Result<(Gpt<Tensor<f64>>, Batch, String)> {
     let batch = match &flags.text {
         Some(text) => {
             let ids = tokenizer.encode(text).map_err(|error| error.at("--text"))?;
-            if ids.len() < 3 {
-                let unit = tokenizer.unit();
-                return Err(Error::new(format!(
-                    "{} {unit}s are too few: there is hardly a past to see",
-                    ids.len()
-                ))
-                .at("--text")
-                .way_out(format!("give at least three {unit}s")));
-            }
+            enough(&ids, 3, &tokenizer).map_err(|error| error.at("--text"))?;
             Batch::cut(&Tokens::new(&ids), [0], (ids.len() - 1).min(longest))?
         }
         None => {
             let text = match &config.data {
-                Some(file) => corpus_at(Some(file), &config)?.beginning(4000, &tokenizer)?,
+                Some(_) => corpus_of_run(&config, "give a text by --text")?.beginning(4000, &tokenizer)?,
                 None => stories::text(config.seed.wrapping_add(1), 2000),
             };
             let ids = tokenizer.encode(&text)?;
+            enough(&ids, 4, &tokenizer).map_err(|error| {
+                error.in_file(flags.from.as_path()).way_out("give a longer text by --text") // two windows
+            })?;
             let length = if model.numel() > 1_000_000 { 6 } else { 16 }.min(longest).min(ids.len() / 2 - 1);
             Batch::cut(&Tokens::new(&ids), [0, ids.len() / 2], length)?
         }
     };
     Ok((model, batch, source))
+}
+
+/// Checks that there are so many tokens to read.
+fn enough(ids: &[usize], least: usize, tokenizer: &Tokenizer) -> Result<()> {
+    let (n, unit) = (ids.len(), tokenizer.unit());
+    if n >= least {
+        return Ok(());
+    }
+    Err(Error::new(format!("{n} {unit}s are too few: there is hardly a past to see"))
+        .way_out(format!("give at least {least} {unit}s")))
 }
 
 /// How many derivatives of each parameter take about ten seconds on two cores: each is some 30 passes through the model.
@@ -153,15 +159,15 @@ fn fitting(model: &Gpt<Tensor<f64>>, batch: &Batch) -> usize {
 
 fn show(report: &Report, source: &str) {
     let [b, n] = report.tokens;
-    println!("{source} at f64, {b} × {n} tokens, loss {:.6}", report.loss);
+    say(format!("{source} at f64, {b} × {n} tokens, loss {:.6}", report.loss));
     if let Some(name) = report.planted {
-        println!("planted: {name}");
+        say(format!("planted: {name}"));
     }
-    println!("\nthe gradient of every parameter, three ways; its worst entry (~: a random direction)\n");
-    println!(
+    say("\nthe gradient of every parameter, three ways; its worst entry (~: a random direction)\n");
+    say(format!(
         "  {:<22} {:>10} {:>12} {:>12} {:>12} {:>8}",
         "parameter", "entry", "reverse", "forward", "difference", "error"
-    );
+    ));
     for parameter in &report.parameters {
         let name = parameter.name.strip_prefix("transformer.").unwrap_or(&parameter.name);
         let index = parameter.worst_index.as_ref().map_or("~".to_owned(), |index| {
@@ -169,27 +175,27 @@ fn show(report: &Report, source: &str) {
         });
         let check::parameters::Parameter { reverse, forward, difference, relative_error, verdict, .. } =
             parameter;
-        println!(
+        say(format!(
             "{} {name:<22} {index:>10} {reverse:>+12.5e} {forward:>+12.5e} {difference:>+12.5e} {relative_error:>8.0e}  {verdict}",
             mark(parameter.ok)
-        );
+        ));
     }
     let entries: usize = report.parameters.iter().map(|parameter| parameter.entries).sum();
     let directions: usize = report.parameters.iter().map(|parameter| parameter.directions).sum();
-    println!(
+    say(format!(
         "\n  {entries} entries and {directions} random directions; of large parameters a sample, the largest gradients in it\n"
-    );
+    ));
 
     for (name, claim) in report.claims() {
-        println!("{} {name:<11} {} ({:.0e})", mark(claim.ok), claim.words, claim.worst);
+        say(format!("{} {name:<11} {} ({:.0e})", mark(claim.ok), claim.words, claim.worst));
     }
     for hessian in &report.second_order {
         let check::parameters::Hessian { ok, path, u_hv, v_hu, difference } = hessian;
-        println!(
+        say(format!(
             "{} {:<11} {path}: u·Hv {u_hv:+.8e}, v·Hu {v_hu:+.8e}, by differences {difference:+.8e}",
             mark(*ok),
             "hessian"
-        );
+        ));
     }
     let causality = &report.causality;
     let words = match (causality.path, causality.query, causality.key) {
@@ -202,17 +208,15 @@ fn show(report: &Report, source: &str) {
             causality.pairs
         ),
     };
-    println!("{} {:<11} {words}", mark(causality.ok), "causality");
+    say(format!("{} {:<11} {words}", mark(causality.ok), "causality"));
 
     match &report.first_broken {
         Some(broken) => {
-            println!("\nfirst broken: {} in {}, called at {}", broken.op, broken.scope, broken.line);
-            println!("  {}", broken.what);
+            say(format!("\nfirst broken: {} in {}, called at {}", broken.op, broken.scope, broken.line));
+            say(format!("  {}", broken.what));
         }
-        None if report.ok => println!("\nall of it holds"),
-        None => {
-            println!("\nsomething does not hold, though every op is right by itself: see the lines marked ✗")
-        }
+        None if report.ok => say("\nall of it holds"),
+        None => say("\nsomething does not hold, though every op is right by itself: see the lines marked ✗"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `export`: a run becomes a checkpoint that Hugging Face's `transformers` loads.
 
+use super::out::say;
 use crate::error::{Error, Result};
 use crate::files::lies_in;
 use crate::huggingface::{special_ids, transfer};
@@ -59,13 +60,13 @@ pub fn run(flags: &Flags) -> Result<()> {
     let special_ids = special_ids::of_run(&flags.from)?;
     let family = transfer::export(&model, special_ids, out).map_err(|error| error.in_file(&flags.from))?;
     run.export_tokenizer(out)?;
-    println!("{} is now a {} in {}", flags.from.display(), family.class(), out.display());
+    say(format!("{} is now a {} in {}", flags.from.display(), family.class(), out.display()));
     if config.dropout > 0.0 && family == crate::huggingface::Family::Llama {
-        println!("without its dropout of {}, which a Llama does not have", config.dropout);
+        say(format!("without its dropout of {}, which a Llama does not have", config.dropout));
     }
-    println!("\nnext, in Python:");
-    println!("  from transformers import AutoModelForCausalLM, AutoTokenizer");
-    println!("  model = AutoModelForCausalLM.from_pretrained({:?})", out.display().to_string());
-    println!("  tokenizer = AutoTokenizer.from_pretrained({:?})", out.display().to_string());
+    say("\nnext, in Python:");
+    say("  from transformers import AutoModelForCausalLM, AutoTokenizer");
+    say(format!("  model = AutoModelForCausalLM.from_pretrained({:?})", out.display().to_string()));
+    say(format!("  tokenizer = AutoTokenizer.from_pretrained({:?})", out.display().to_string()));
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! `import`: a checkpoint of Hugging Face's `transformers` becomes a run.
 
+use super::out::say;
 use super::program;
 use super::screen::thousands;
 use crate::error::{Error, Result};
-use crate::files::lies_in;
+use crate::files::{lies_in, shell_word};
 use crate::huggingface::transfer;
 use crate::run_dir::RunDir;
 use crate::run_dir::imported::tokenizer_for;
@@ -51,8 +52,8 @@ pub fn run(flags: &Flags) -> Result<()> {
     }
     let run = RunDir::create(&flags.out, flags.overwrite)?;
     run.write_imported(&model, &flags.directory, &tokenizer)?;
-    let (config, dir) = (&model.config, flags.out.display());
-    println!(
+    let (config, dir, word) = (&model.config, flags.out.display(), shell_word(&flags.out));
+    say(format!(
         "{} parameters: {} layers, {} heads, {} wide, context {}, vocabulary {}; kept in {dir}",
         thousands(model.numel() as f64),
         config.n_layer,
@@ -60,9 +61,9 @@ pub fn run(flags: &Flags) -> Result<()> {
         config.n_embd,
         config.block_size,
         config.vocab_size
-    );
-    println!("\nnext:");
-    println!("  {} sample --from {dir} --num_samples 1", program());
-    println!("  {} eval --from {dir} --data FILE.txt", program());
+    ));
+    say("\nnext:");
+    say(format!("  {} sample --from {word} --num_samples 1", program()));
+    say(format!("  {} eval --from {word} --data FILE.txt", program()));
     Ok(())
 }

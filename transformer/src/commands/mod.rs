@@ -6,6 +6,7 @@ pub mod check;
 pub mod eval;
 pub mod export;
 pub mod import;
+pub(crate) mod out;
 pub mod plan;
 pub mod prepare;
 pub mod report;

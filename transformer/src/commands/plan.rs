@@ -1,5 +1,6 @@
 //! `plan`: what a run will cost on this machine, before it is run.
 
+use super::out::say;
 use super::screen::{clock, thousands};
 use super::{train, use_threads};
 use crate::data::large::Keep;
@@ -23,12 +24,12 @@ It reads the data, makes real updates for about two seconds, and writes nothing.
 #[command(rename_all = "snake_case", after_help = EXAMPLES)]
 #[group(skip)] // the flags of `train` are the group of this name
 pub struct Flags {
-    /// The run
-    #[command(flatten)]
-    pub train: train::Flags,
     /// Print a JSON object instead of lines
     #[arg(long)]
     pub json: bool,
+    /// The run
+    #[command(flatten)]
+    pub train: train::Flags,
 }
 
 /// Measures, and tells.
@@ -47,11 +48,11 @@ pub fn run(flags: &Flags) -> Result<()> {
     let found = plan(&config, dataset)?;
     if flags.json {
         let json = serde_json::to_string_pretty(&found).map_err(|error| Error::new(error.to_string()))?;
-        println!("{json}");
+        say(json);
     } else {
         let s = if threads == 1 { "" } else { "s" };
         let (updates, dtype) = (thousands(config.max_iters as f64), config.dtype.aside());
-        println!("{updates} updates on {threads} thread{s} of this machine{dtype}:");
+        say(format!("{updates} updates on {threads} thread{s} of this machine{dtype}:"));
         show(&found, &config);
     }
     Ok(())
@@ -59,15 +60,15 @@ pub fn run(flags: &Flags) -> Result<()> {
 
 fn show(found: &Plan, config: &TrainConfig) {
     let rate = found.flops_per_update / found.update.likely;
-    println!("  parameters   {}", thousands(found.parameters as f64));
-    println!(
+    say(format!("  parameters   {}", thousands(found.parameters as f64)));
+    say(format!(
         "  arithmetic   {} an update, at {} of {} GFLOP/s: {:.0} % of the peak rate{}",
         amount(found.flops_per_update),
         gigas(rate),
         gigas(found.peak),
         100.0 * rate / found.peak,
         if config.dtype == Dtype::F32 { "" } else { " at f32" }
-    );
+    ));
     let how = match (found.timed, found.rows == config.batch_size) {
         (0, _) => "not run, for one row alone would take too long: by the peak rate".to_owned(),
         (timed, true) => format!("{} were timed", thousands(timed as f64)),
@@ -75,13 +76,13 @@ fn show(found: &Plan, config: &TrainConfig) {
             format!("{timed} were timed with {} rows of {}, and scaled", found.rows, config.batch_size)
         }
     };
-    println!("  an update    {}; {how}", milliseconds(found.update));
-    println!("  memory       {}", found.peak_rss_mib.map_or("not told here".to_owned(), memory));
+    say(format!("  an update    {}; {how}", milliseconds(found.update)));
+    say(format!("  memory       {}", found.peak_rss_mib.map_or("not told here".to_owned(), memory)));
     let [updates, evaluations, samples] =
         [found.updates.likely, found.evaluations, found.samples].map(seconds);
     let samples = if found.samples > 0.0 { format!(", {samples} of samples") } else { String::new() };
-    println!("  time         {}", range(found.seconds));
-    println!("               {updates} of updates, {evaluations} of evaluations{samples}");
+    say(format!("  time         {}", range(found.seconds)));
+    say(format!("               {updates} of updates, {evaluations} of evaluations{samples}"));
 }
 
 fn amount(flops: f64) -> String {

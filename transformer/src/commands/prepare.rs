@@ -1,5 +1,6 @@
 //! `prepare`: a text becomes files of token ids, as nanoGPT and llm.c read them.
 
+use super::out::say;
 use super::program;
 use super::screen::thousands;
 use super::text::corpus_at;
@@ -7,7 +8,7 @@ use crate::data::bin::Format;
 use crate::data::corpus::Corpus;
 use crate::data::tokenizer::{Choice, Tokenizer};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::{self, shell_word};
 use crate::train::config::TrainConfig;
 use clap::Args;
 use std::fs;
@@ -74,10 +75,10 @@ pub fn run(flags: &Flags) -> Result<()> {
     let ids = write(&corpus, &tokenizer, flags.format, out)?;
     let (unit, [train, validation, description]) = (tokenizer.unit(), paths);
     for (path, ids) in [train, validation].into_iter().zip(ids) {
-        println!("{}: {} {unit}s", path.display(), thousands(ids as f64));
+        say(format!("{}: {} {unit}s", path.display(), thousands(ids as f64)));
     }
-    println!("{}: {} different ones", description.display(), thousands(tokens as f64));
-    println!("\nnext:\n  {} train --data {}", program(), out.display());
+    say(format!("{}: {} different ones", description.display(), thousands(tokens as f64)));
+    say(format!("\nnext:\n  {} train --data {}", program(), shell_word(out)));
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! `report`: a training run as a page, or several runs side by side.
 
+use super::out::say;
 use crate::error::{Error, Result};
 use crate::report::write;
 use crate::run_dir::RunDir;
@@ -40,6 +41,6 @@ pub fn run(flags: &Flags) -> Result<()> {
             .way_out("name a file"));
     }
     write(&flags.runs, &out)?;
-    println!("wrote {}: open it in a browser", out.display());
+    say(format!("wrote {}: open it in a browser", out.display()));
     Ok(())
 }

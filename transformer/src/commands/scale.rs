@@ -1,8 +1,9 @@
 //! `scale`: a ladder of models, the law that their losses follow, and a prediction that is checked.
 
+use super::out::say;
 use super::screen::{clock, thousands};
 use super::{program, use_threads};
-use crate::cli::{number, size};
+use crate::cli::{number, size, threads};
 use crate::error::{Error, Result};
 use crate::files::{read_json, remove};
 use crate::lock::Lock;
@@ -42,7 +43,7 @@ pub struct Flags {
     #[arg(long)]
     pub overwrite: bool,
     /// How many runs go on side by side, each on one thread [default: one for each core that it may use]
-    #[arg(long, value_name = "N", value_parser = size)]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
     /// Governs initial weights and batches
     #[arg(long, value_name = "N", default_value = "1")]
@@ -95,7 +96,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     tell_outcome(&scaling);
     let out = directory.join("scaling.html");
     page::write(&out, &scaling)?;
-    println!("took {}; kept in {} and {}", clock(begun.elapsed()), known.display(), out.display());
+    say(format!("took {}; kept in {} and {}", clock(begun.elapsed()), known.display(), out.display()));
     Ok(())
 }
 
@@ -162,21 +163,21 @@ fn go_on(flags: &Flags, source: &Source, vocab_size: usize, known: &Path) -> Res
 
 fn introduce(plan: &Plan, scaling: &Scaling, threads: usize) {
     let done = scaling.runs.len();
-    println!(
+    say(format!(
         "{}: rungs {:?}, each trained for {:?} updates of {} rows; then rung {}, predicted first",
         plan.data, plan.rungs, plan.updates, plan.rows, plan.held_out
-    );
+    ));
     if let Some(floor) = scaling.floor {
-        println!("the true floor of the validation part: {floor:.4} nats a token");
+        say(format!("the true floor of the validation part: {floor:.4} nats a token"));
     }
     let runs = plan.fitted().len() + plan.predicted().len();
     let s = if threads == 1 { "" } else { "s" };
-    println!("{runs} runs on {threads} thread{s}, {done} of them done");
-    println!("rung     weights       tokens         FLOPs    loss     time");
+    say(format!("{runs} runs on {threads} thread{s}, {done} of them done"));
+    say("rung     weights       tokens         FLOPs    loss     time");
 }
 
 fn told(run: &Run) {
-    println!(
+    say(format!(
         "{:>4} {:>11} {:>12} {:>13.2e}  {:.4} {:>8}",
         run.rung,
         thousands(run.weights as f64),
@@ -184,53 +185,56 @@ fn told(run: &Run) {
         run.flops,
         run.loss,
         clock(Duration::from_secs_f64(run.seconds))
-    );
+    ));
 }
 
 fn tell_fit(scaling: &Scaling) {
     let Some(fit) = &scaling.fit else { return };
     let (law, [e, a, alpha, b, beta]) = (&fit.law, fit.intervals);
-    println!("\nL(N, D) = E + A/N^α + B/D^β, fitted to {} runs", scaling.points(&scaling.plan.rungs).len());
-    println!("  E = {:.4}   (95 % of the bootstrap: {:.4} to {:.4})", law.e, e[0], e[1]);
+    say(format!(
+        "\nL(N, D) = E + A/N^α + B/D^β, fitted to {} runs",
+        scaling.points(&scaling.plan.rungs).len()
+    ));
+    say(format!("  E = {:.4}   (95 % of the bootstrap: {:.4} to {:.4})", law.e, e[0], e[1]));
     if let Some(floor) = scaling.floor {
         let inside = if (e[0]..=e[1]).contains(&floor) { "inside" } else { "outside of" };
-        println!(
+        say(format!(
             "      the true floor is {floor:.4}: {inside} the interval, {:+.1} % off",
             100.0 * (law.e / floor - 1.0)
-        );
+        ));
     }
-    println!(
+    say(format!(
         "  α = {:.3}    ({:.3} to {:.3})   ln A = {:.1} ({:.1} to {:.1})",
         law.alpha, alpha[0], alpha[1], law.ln_a, a[0], a[1]
-    );
-    println!(
+    ));
+    say(format!(
         "  β = {:.3}    ({:.3} to {:.3})   ln B = {:.1} ({:.1} to {:.1})",
         law.beta, beta[0], beta[1], law.ln_b, b[0], b[1]
-    );
-    println!("  the worst of the fitted runs is {:.1} % off the law", 100.0 * fit.worst_residual);
+    ));
+    say(format!("  the worst of the fitted runs is {:.1} % off the law", 100.0 * fit.worst_residual));
     for said in &scaling.prediction {
         let [low, high] = said.interval;
-        println!(
+        say(format!(
             "predicted: rung {} after {} tokens ends at {:.4} ({low:.4} to {high:.4})",
             said.rung,
             thousands(said.tokens as f64),
             said.predicted
-        );
+        ));
     }
 }
 
 fn tell_outcome(scaling: &Scaling) {
     for said in &scaling.prediction {
         if let (Some(measured), Some(error)) = (said.measured, said.error()) {
-            println!(
+            say(format!(
                 "measured:  rung {} after {} tokens ends at {measured:.4}; the prediction was {:+.2} % off",
                 said.rung,
                 thousands(said.tokens as f64),
                 100.0 * error
-            );
+            ));
         }
     }
     if scaling.prediction.is_empty() {
-        println!("nothing was predicted: {} scale --overwrite begins anew", program());
+        say(format!("nothing was predicted: {} scale --overwrite begins anew", program()));
     }
 }

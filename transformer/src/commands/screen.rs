@@ -1,7 +1,8 @@
 //! What a training run shows: a progress bar on a terminal, plain lines elsewhere.
 
+use super::out::say;
 use crate::run_dir::metrics::Measurement;
-use crate::train::session::Progress;
+use crate::train::session::{End, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -38,23 +39,26 @@ impl Screen {
                 bar.set_message(figures);
                 bar.set_position(step as u64);
             }
-            None => println!("step {step:>5}/{}  {figures}  {time_left}", self.steps),
+            None => say(format!("step {step:>5}/{}  {figures}  {time_left}", self.steps)),
         }
     }
 
     /// Prints text above the bar.
     pub fn print(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| println!("{text}")),
-            None => println!("{text}"),
+            Some(bar) => bar.suspend(|| say(text)),
+            None => say(text),
         }
     }
 
-    /// Takes the bar away.
-    pub fn finish(&self) {
+    /// Lets go of the bar: it stays where it is, or goes to its end if all is done.
+    pub fn finish(&self, end: End) {
         if let Some(bar) = &self.bar {
-            bar.finish();
-            println!();
+            match end {
+                End::Done => bar.finish(),
+                End::Stopped => bar.abandon(),
+            }
+            say("");
         }
     }
 
@@ -97,6 +101,17 @@ pub fn clock(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_bar_of_a_run_that_was_stopped_stays_where_it_was() {
+        for (end, at) in [(End::Stopped, 30), (End::Done, 100)] {
+            let bar = ProgressBar::hidden().with_position(30);
+            bar.set_length(100);
+            let screen = Screen { bar: Some(bar), ..Screen::new(100, 0) };
+            screen.finish(end);
+            assert_eq!(screen.bar.as_ref().map(ProgressBar::position), Some(at));
+        }
+    }
 
     #[test]
     fn large_numbers_are_grouped_by_thousands() {

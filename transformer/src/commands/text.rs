@@ -1,10 +1,11 @@
-//! The text that a configuration names: a file, or the embedded corpus.
+//! The text that a configuration or a flag names: a file, the embedded corpus, or what stands there.
 
 use crate::data::corpus::Corpus;
 use crate::data::stories;
 use crate::data::text::Text;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::train::config::TrainConfig;
+use std::fs;
 use std::path::Path;
 
 const STORIES_TO_TRAIN_ON: usize = 3_000_000; // characters, about 15 000 stories
@@ -27,6 +28,48 @@ pub fn corpus_at(path: Option<&Path>, config: &TrainConfig) -> Result<Corpus> {
         Some(path) => Corpus::open(path),
         None => Ok(Corpus::Text(embedded(config.seed))),
     }
+}
+
+/// The text that a run was trained on, whose path nobody has typed now; `way_out` says what to do if it is not there.
+///
+/// # Errors
+/// If it is not there, or cannot be read.
+pub fn corpus_of_run(config: &TrainConfig, way_out: &str) -> Result<Corpus> {
+    match config.data.as_deref() {
+        Some(path) if !path.exists() => Err(Error::new(
+            "the text that this run was trained on, as its trainer.json names it, is not there",
+        )
+        .in_file(path)
+        .way_out(way_out)),
+        _ => corpus_of(config),
+    }
+}
+
+/// The error where a text is missing that a run of `train` would have: to be measured on, say.
+pub fn no_text_of_its_own(run: &Path, to_be: &str) -> Error {
+    Error::new(format!("an imported model has no text of its own to be {to_be} on")).in_file(run)
+}
+
+/// The text of a flag: itself, or the content of the file that `FILE:path` names.
+///
+/// # Errors
+/// If the file cannot be read as text.
+pub fn text_of_flag(text: &str, flag: &str) -> Result<String> {
+    match file_of_flag(text) {
+        None => Ok(text.to_owned()),
+        Some(path) if path.as_os_str().is_empty() => Err(Error::new("FILE: names no file")
+            .at(flag)
+            .way_out("write FILE:path, such as FILE:prompt.txt")),
+        Some(path) if fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() == 0) => {
+            Err(Error::new("the file is empty").in_file(path).at(flag).way_out("name a file of text"))
+        }
+        Some(path) => Ok(Text::read(path)?.content().to_owned()),
+    }
+}
+
+/// The file that such a flag names.
+pub fn file_of_flag(text: &str) -> Option<&Path> {
+    text.strip_prefix("FILE:").map(Path::new)
 }
 
 /// The corpus `stories`; the validation part is told by another seed.

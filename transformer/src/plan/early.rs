@@ -14,7 +14,7 @@ const UPDATES: usize = 5;
 /// Times the first updates, and predicts the end.
 pub struct Early {
     begun: Instant,
-    last: Option<Instant>,
+    update_begun: Option<Instant>,
     times: Vec<f64>,
     forecast: Option<Forecast>,
 }
@@ -34,19 +34,24 @@ pub struct Forecast {
 impl Default for Early {
     /// From now on.
     fn default() -> Self {
-        Early { begun: Instant::now(), last: None, times: Vec::new(), forecast: None }
+        Early { begun: Instant::now(), update_begun: None, times: Vec::new(), forecast: None }
     }
 }
 
 impl Early {
-    /// To be called after each update, of which `done` are done; the first one, which asks for memory, does not count.
-    pub fn after_update(&mut self, done: usize, config: &TrainConfig, validation: usize) {
-        if self.forecast.is_some() {
+    /// To be called before each update but the first one, which asks for memory and does not count.
+    pub fn go_on(&mut self) {
+        self.update_begun = Some(Instant::now());
+    }
+
+    /// To be called after each update, of which `done` are done. One that was `evaluated` took longer than an update takes, and
+    /// after the last one there is nothing left to predict.
+    pub fn after_update(&mut self, done: usize, evaluated: bool, config: &TrainConfig, validation: usize) {
+        if self.forecast.is_some() || done == config.max_iters {
             return;
         }
-        let now = Instant::now();
-        self.times.extend(self.last.map(|last| (now - last).as_secs_f64()));
-        self.last = Some(now);
+        let begun = self.update_begun.take().filter(|_| !evaluated);
+        self.times.extend(begun.map(|begun| begun.elapsed().as_secs_f64()));
         let after = self.begun.elapsed().as_secs_f64();
         if self.times.len() < UPDATES || after < SECONDS {
             return;
@@ -82,11 +87,31 @@ mod tests {
         let mut early = Early::default();
         for done in 1..=60 {
             std::thread::sleep(Duration::from_millis(10));
-            early.after_update(done, &config, 0);
+            early.after_update(done, false, &config, 0);
+            early.go_on();
         }
         let Forecast { after, seconds, .. } = early.forecast().expect("half a second is over");
         assert!(after >= 0.5, "{after}");
         // 100 updates of 10 ms and what sleeping takes longer than asked; a busy machine only adds to it.
         assert!(seconds.low >= 0.95 * (1.0 - DRIFT) && seconds.likely < 60.0, "{seconds:?}");
+    }
+
+    #[test]
+    fn nothing_is_predicted_after_the_last_update_or_from_updates_with_an_evaluation() {
+        let config = TrainConfig { max_iters: 7, ..Preset::Tiny.config() };
+        for evaluated in [false, true] {
+            let mut early = Early::default();
+            let mut after_updates = |which: std::ops::RangeInclusive<usize>| {
+                which.for_each(|done| {
+                    early.after_update(done, evaluated, &config, 1 << 20);
+                    early.go_on();
+                });
+                early.forecast()
+            };
+            assert_eq!(after_updates(1..=5), None);
+            std::thread::sleep(Duration::from_millis(600));
+            let many = if evaluated { 6..=6 } else { 7..=7 };
+            assert_eq!(after_updates(many), None, "evaluated: {evaluated}");
+        }
     }
 }

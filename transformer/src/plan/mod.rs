@@ -32,10 +32,11 @@ impl Work {
     pub fn after(done: usize, config: &TrainConfig, validation: usize) -> Self {
         let TrainConfig { max_iters, eval_interval, eval_iters, batch_size, .. } = *config;
         let on_the_way = (max_iters.saturating_sub(1) / eval_interval).saturating_sub(done / eval_interval);
-        let of_each = eval_iters * batch_size * config.model.block_size;
+        let of_each = eval_iters.saturating_mul(batch_size).saturating_mul(config.model.block_size);
+        let at_the_end = validation.min(WHOLE).saturating_sub(1);
         Work {
             updates: max_iters.saturating_sub(done),
-            evaluated: on_the_way * of_each + validation.min(WHOLE).saturating_sub(1),
+            evaluated: on_the_way.saturating_mul(of_each).saturating_add(at_the_end),
         }
     }
 }

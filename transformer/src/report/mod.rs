@@ -20,7 +20,7 @@ mod tables;
 
 use crate::error::Result;
 use crate::files::write_atomically;
-use seen::Seen;
+use seen::{Seen, names};
 use std::path::{Path, PathBuf};
 
 /// Writes the page of one run, or of several to compare.
@@ -37,6 +37,7 @@ pub fn write(runs: &[PathBuf], out: &Path) -> Result<()> {
 /// # Errors
 /// As [`write()`], except for the last.
 pub fn html(runs: &[PathBuf]) -> Result<String> {
-    let seen: Vec<Seen> = runs.iter().map(|path| Seen::read(path)).collect::<Result<_>>()?;
+    let named = runs.iter().zip(names(runs));
+    let seen: Vec<Seen> = named.map(|(path, name)| Seen::read(path, name)).collect::<Result<_>>()?;
     page::page(&seen)
 }

@@ -9,11 +9,11 @@ use crate::run_dir::metrics::Measurement;
 use crate::train::layers::LayersLine;
 use crate::train::snapshot::Snapshot;
 use crate::train::state::TrainerState;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A run as the page sees it.
 pub struct Seen {
-    /// The last part of its path.
+    /// By which it is told from the others.
     pub name: String,
     /// The shape of its model.
     pub model: ModelConfig,
@@ -29,12 +29,27 @@ pub struct Seen {
     pub snapshots: Option<Vec<Snapshot>>,
 }
 
+/// A name for each run: the last part of its path, and as many before it as tell it from the others.
+pub fn names(paths: &[PathBuf]) -> Vec<String> {
+    let whole: Vec<PathBuf> =
+        paths.iter().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())).collect();
+    let last = |path: &Path, n: usize| -> PathBuf {
+        path.components().skip(path.components().count().saturating_sub(n)).collect()
+    };
+    let name = |path: &PathBuf| {
+        let alone = |n: &usize| whole.iter().filter(|other| last(other, *n) == last(path, *n)).count() == 1;
+        let n = (1..=path.components().count()).find(alone).unwrap_or(1); // the same run twice has one name
+        last(path, n).display().to_string()
+    };
+    whole.iter().map(name).collect()
+}
+
 impl Seen {
-    /// Reads a run.
+    /// Reads a run, which is called by that name.
     ///
     /// # Errors
     /// If it is none, or a file is missing or damaged: the message names the file and the line.
-    pub fn read(path: &Path) -> Result<Seen> {
+    pub fn read(path: &Path, name: String) -> Result<Seen> {
         let run = RunDir::open(path)?;
         let (model, tokenizer) = run.description()?;
         if !run.has_lines::<Measurement>() {
@@ -51,9 +66,6 @@ impl Seen {
                     .way_out("remove the line, or the whole file; no checkpoint depends on it")
             })?;
         }
-        let full = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-        let name =
-            full.file_name().map_or(path.display().to_string(), |name| name.to_string_lossy().into_owned());
         Ok(Seen {
             name,
             model,

@@ -3,7 +3,7 @@
 use super::lines::{Line, Lines};
 use super::{METRICS, RunDir};
 use crate::error::Result;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// What is measured at one step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,12 +18,18 @@ pub struct Measurement {
     /// The learning rate of the last update.
     pub lr: f64,
     /// The norm of the last update's gradient, before clipping.
+    #[serde(serialize_with = "in_json")]
     pub grad_norm: f64,
     /// The tokens trained on per second since the line before.
     pub tokens_per_second: f64,
     /// The entropy of the text in nats per token, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub floor: Option<f64>,
+}
+
+/// JSON has no infinity: a norm whose squares overflow, of a run that blows up, is written as the largest one of a layer.
+fn in_json<S: Serializer>(norm: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(norm.min(f64::from(f32::MAX)))
 }
 
 /// A `metrics.jsonl` that is being written.
@@ -105,6 +111,17 @@ mod tests {
         (5..=10).for_each(|step| metrics.append(&measurement(step)).unwrap());
         assert_eq!(fs::read(run.file(METRICS)).unwrap(), uninterrupted);
         assert_eq!(run.measurements().unwrap(), (1..=10).map(measurement).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_gradient_whose_norm_overflows_leaves_a_line_that_can_be_read_again() {
+        let (_directory, run) = run_with("");
+        let mut metrics = run.metrics_after(0).unwrap();
+        for grad_norm in [f64::INFINITY, f64::NAN] {
+            metrics.append(&Measurement { grad_norm, ..measurement(1) }).unwrap();
+        }
+        let norms: Vec<f64> = run.measurements().unwrap().iter().map(|line| line.grad_norm).collect();
+        assert_eq!(norms, [f64::from(f32::MAX); 2]);
     }
 
     #[test]

@@ -125,15 +125,27 @@ impl RunDir {
     /// Checks that there is no run in a directory, or that it may be overwritten.
     fn vacant(path: &Path, overwrite: bool) -> Result<()> {
         if !overwrite && let Some(file) = ALL.iter().find(|file| path.join(file).exists()) {
-            let dir = path.display();
-            return Err(Error::new(format!("this directory already holds a run: it has a {file}"))
+            let run = RunDir { path: path.to_path_buf(), _lock: None };
+            let (held, way_out) = if run.file(TRAINER).exists() {
+                let resume =
+                    format!("go on with it by `train --resume --out_dir {}`", files::shell_word(path));
+                ("a run", format!("{resume}, name another directory, or replace it by --overwrite"))
+            } else if run.is_imported() {
+                let begin = run.how_to_begin();
+                ("a model", format!("{begin}, name another directory, or replace it by --overwrite"))
+            } else {
+                ("something else", "name another directory; --overwrite would delete the file".to_owned())
+            };
+            return Err(Error::new(format!("this directory already holds {held}: it has a {file}"))
                 .in_file(path)
-                .way_out(format!(
-                    "go on with it by `train --resume --out_dir {dir}`, replace it by --overwrite, or name another \
-                     --out_dir"
-                )));
+                .way_out(way_out));
         }
         Ok(())
+    }
+
+    /// How to train a model further that is no run of `train`.
+    fn how_to_begin(&self) -> String {
+        format!("begin with it by `train --init_from {} --out_dir OTHER`", files::shell_word(&self.path))
     }
 
     /// Opens the directory of a run to read it: to sample, to evaluate.
@@ -159,12 +171,16 @@ impl RunDir {
     /// # Errors
     /// If there is no checkpoint in it, or another process trains in it.
     pub fn resume(path: &Path) -> Result<Self> {
-        Self::open(path)?;
+        let found = Self::open(path)?;
+        if found.is_imported() {
+            let what = "this directory holds a model, not a run of train: it has no trainer.json";
+            return Err(Error::new(what).in_file(path).way_out(found.how_to_begin()));
+        }
         let run = Self::locked(path)?;
         if !run.file(TRAINER).exists() {
             return Err(Error::new("this run has no checkpoint to go on from: there is no trainer.json")
                 .in_file(path)
-                .way_out("start it anew with --overwrite instead of --resume"));
+                .way_out("start it anew in another --out_dir, or here by --overwrite"));
         }
         run.settle(run.trainer_state()?.step)?;
         Ok(run)
@@ -213,12 +229,21 @@ impl RunDir {
         self.write_tokenizer_config(config)
     }
 
-    /// Writes what the run was told, as a file that `train --config` takes.
+    /// Writes what the run was told, as a file that `train --config` takes; `changed` is the number of updates after which
+    /// it was told something else than before.
     ///
     /// # Errors
     /// If the directory cannot be written, or the path of the data is no text.
-    pub fn write_settings(&self, config: &TrainConfig) -> Result<()> {
-        let text = config.to_toml().map_err(|error| error.in_file(self.file(SETTINGS)))?;
+    pub fn write_settings(&self, config: &TrainConfig, changed: Option<usize>) -> Result<()> {
+        let head = match changed {
+            None => "# Every flag of this run. `transformer train --config FILE --out_dir DIR` repeats it."
+                .to_owned(),
+            Some(step) => format!(
+                "# Every flag of this run since it was resumed after update {step}. Before it had others: `train --config` \
+                 repeats neither."
+            ),
+        };
+        let text = head + "\n" + &config.to_toml().map_err(|error| error.in_file(self.file(SETTINGS)))?;
         files::write_atomically(&self.file(SETTINGS), |file| file.write_all(text.as_bytes()))
     }
 

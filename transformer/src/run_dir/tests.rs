@@ -29,6 +29,7 @@ fn state(step: usize) -> TrainerState {
             fingerprint: "fnv1a64:0".into(),
         },
         config: TrainConfig::default(),
+        changed: None,
     }
 }
 

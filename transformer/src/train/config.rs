@@ -118,24 +118,44 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
+    /// The largest size that a file of flags can hold: TOML has no larger whole number.
+    pub const LARGEST: usize = i64::MAX as usize;
+
     /// The tokens whose loss one update sees.
     pub fn tokens_per_update(&self) -> usize {
         self.batch_size * self.gradient_accumulation_steps * self.model.block_size
     }
 
-    /// Every value under the name of its flag, a line each: what `train --config` takes.
+    /// Every value under the name of its flag, a line each: what `train --config` takes. Where the learning rate decays to
+    /// the end of the run, that goes without saying, as it does with a preset.
     ///
     /// # Errors
-    /// If the path of the data is not UTF-8.
+    /// If a path is not UTF-8, or a size is larger than [`LARGEST`](TrainConfig::LARGEST).
     pub fn to_toml(&self) -> Result<String> {
+        for (flag, path) in [("--data", &self.data), ("--init_from", &self.init_from)] {
+            if let Some(path) = path.as_ref().filter(|path| path.to_str().is_none()) {
+                return Err(Error::new("this path is not UTF-8, so config.toml cannot name it")
+                    .in_file(path)
+                    .at(flag)
+                    .way_out("rename it"));
+            }
+        }
         let TrainConfig { seed, .. } = *self;
         let small = TrainConfig { seed: 0, ..self.clone() }; // a seed of 64 bits is more than TOML's numbers hold
-        let table = toml::Table::try_from(small).map_err(|error| Error::new(error.to_string()).at("data"))?;
+        let table = toml::Table::try_from(small).map_err(|error| Error::new(error.to_string()))?;
         let mut lines = vec![format!("seed = {seed}")];
         flatten(table, &mut lines);
+        if self.lr_decay_iters == self.max_iters {
+            // As of a preset: a longer or shorter run that begins with this file decays to its own end.
+            lines.retain(|line| !line.starts_with("lr_decay_iters "));
+        }
         lines.sort();
-        let head = "# Every flag of this run. `transformer train --config FILE --out_dir DIR` repeats it.\n";
-        Ok(format!("{head}{}\n", lines.join("\n")))
+        Ok(lines.join("\n") + "\n")
+    }
+
+    /// Whether a run with these flags is one with the others, but for the path at which its text is found.
+    pub fn trains_like(&self, other: &TrainConfig) -> bool {
+        TrainConfig { data: other.data.clone(), ..self.clone() } == *other
     }
 
     /// Checks every number.
@@ -144,15 +164,25 @@ impl TrainConfig {
     /// If one is outside of its range; the message names it.
     pub fn validate(&self) -> Result<()> {
         self.model.validate()?;
-        for (field, size) in [
-            ("batch_size", self.batch_size),
-            ("gradient_accumulation_steps", self.gradient_accumulation_steps),
-            ("eval_interval", self.eval_interval),
-            ("eval_iters", self.eval_iters),
-            ("log_interval", self.log_interval),
+        for (field, size, least) in [
+            ("batch_size", self.batch_size, 1),
+            ("gradient_accumulation_steps", self.gradient_accumulation_steps, 1),
+            ("max_iters", self.max_iters, 0),
+            ("eval_interval", self.eval_interval, 1),
+            ("eval_iters", self.eval_iters, 1),
+            ("log_interval", self.log_interval, 1),
+            ("warmup_iters", self.warmup_iters, 0),
+            ("lr_decay_iters", self.lr_decay_iters, 0),
         ] {
-            if size == 0 {
-                return Err(Error::new("0 is too small").at(field).way_out("give a whole number from 1 on"));
+            if size < least {
+                return Err(Error::new(format!("{size} is too small"))
+                    .at(field)
+                    .way_out(format!("give a whole number from {least} on")));
+            }
+            if size > Self::LARGEST {
+                return Err(Error::new(format!("{size} is too large"))
+                    .at(field)
+                    .way_out(format!("give at most {}", Self::LARGEST)));
             }
         }
         let in_range = |field: &str, value: f64, fits: bool, range: &str| {
@@ -217,6 +247,13 @@ mod tests {
             ("eval_interval", TrainConfig { eval_interval: 0, ..base() }),
             ("eval_iters", TrainConfig { eval_iters: 0, ..base() }),
             ("log_interval", TrainConfig { log_interval: 0, ..base() }),
+            ("batch_size", TrainConfig { batch_size: usize::MAX, ..base() }),
+            ("max_iters", TrainConfig { max_iters: usize::MAX, ..base() }),
+            ("eval_interval", TrainConfig { eval_interval: usize::MAX, ..base() }),
+            ("eval_iters", TrainConfig { eval_iters: usize::MAX, ..base() }),
+            ("log_interval", TrainConfig { log_interval: usize::MAX, ..base() }),
+            ("warmup_iters", TrainConfig { warmup_iters: usize::MAX, ..base() }),
+            ("lr_decay_iters", TrainConfig { lr_decay_iters: usize::MAX, ..base() }),
             ("learning_rate", TrainConfig { learning_rate: 0.0, ..base() }),
             ("learning_rate", TrainConfig { learning_rate: f64::NAN, ..base() }),
             ("learning_rate", TrainConfig { learning_rate: f64::INFINITY, ..base() }),
@@ -230,6 +267,14 @@ mod tests {
             let message = config.validate().unwrap_err().to_string();
             assert!(message.starts_with(&format!("{field}: ")) && message.contains("way out: "), "{message}");
         }
+    }
+
+    #[test]
+    fn the_largest_sizes_that_are_valid_can_be_written_down() {
+        let largest = TrainConfig::LARGEST;
+        let config = TrainConfig { max_iters: largest, lr_decay_iters: largest, ..TrainConfig::default() };
+        config.validate().unwrap();
+        assert!(config.to_toml().unwrap().contains(&format!("max_iters = {largest}")));
     }
 
     #[test]

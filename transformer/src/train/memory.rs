@@ -13,12 +13,16 @@ use crate::error::{Error, Result};
 use crate::model::Activation;
 use std::fs;
 
-/// Checks that the machine has as much memory as the run takes at least, where the system tells how much there is.
+/// More than this, in bytes, no machine can address.
+const ADDRESSABLE: f64 = isize::MAX as f64;
+
+/// Checks that the machine has as much memory as the run takes at least; where the system does not tell how much there is,
+/// that there can be so much.
 ///
 /// # Errors
 /// If it has less.
 pub(crate) fn check(config: &TrainConfig) -> Result<()> {
-    installed().map_or(Ok(()), |installed| fits(config, installed))
+    fits(config, installed().unwrap_or(ADDRESSABLE))
 }
 
 /// `installed` is in bytes.

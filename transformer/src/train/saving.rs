@@ -30,6 +30,7 @@ impl Trainer {
             best,
             data: DataIdentity::of(&self.dataset),
             config: self.config.clone(),
+            changed: self.changed,
         };
         let parameters = self.model.parameters();
         let model: Vec<Named> = parameters.iter().map(|(name, tensor)| named(name, tensor)).collect();
@@ -58,6 +59,10 @@ impl Trainer {
         })?;
         trainer.batches.seek(*position);
         trainer.step = state.step;
+        trainer.changed = match trainer.config.trains_like(&state.config) {
+            true => state.changed,
+            false => Some(state.step).filter(|&step| step > 0),
+        };
         Ok((trainer, state))
     }
 }

@@ -20,6 +20,9 @@ pub struct TrainerState {
     pub data: DataIdentity,
     /// What the run was told.
     pub config: TrainConfig,
+    /// The number of updates after which it last went on with other flags than before, if it ever did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<usize>,
 }
 
 /// The best evaluation of a run.

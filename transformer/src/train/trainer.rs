@@ -32,6 +32,7 @@ pub struct Trainer {
     pub(super) moments: Moments<f32>,
     pub(super) batches: Batches,
     pub(super) step: usize,
+    pub(super) changed: Option<usize>,
     pub(super) ranks: Rc<dyn Ranks>,
 }
 
@@ -57,7 +58,16 @@ impl Trainer {
         let model = Gpt::init(&config.model, config.seed);
         let moments = Moments::zeros(model.parameters().into_iter().map(|(_, parameter)| parameter));
         let batches = Batches::new(config.seed, Purpose::Batches, config.batch_size, config.model.block_size);
-        Ok(Trainer { config, dataset, model, moments, batches, step: 0, ranks: Rc::new(Alone) })
+        Ok(Trainer {
+            config,
+            dataset,
+            model,
+            moments,
+            batches,
+            step: 0,
+            changed: None,
+            ranks: Rc::new(Alone),
+        })
     }
 
     /// The same trainer as one of several, each of which takes a part of every batch.
@@ -77,6 +87,11 @@ impl Trainer {
     /// The number of updates that are done.
     pub fn step(&self) -> usize {
         self.step
+    }
+
+    /// The number of updates after which it went on with other flags than before, if it did.
+    pub fn changed(&self) -> Option<usize> {
+        self.changed
     }
 
     /// One update: gradient, clipping, AdamW.

@@ -41,6 +41,7 @@ fn sizes_that_do_not_fit_one_another_or_are_no_sizes_are_refused_by_name() {
     for value in ["0", "-4", "many"] {
         refused(place.train(&text, &[&format!("--batch_size={value}")]), &["--batch_size", "from 1 on"]);
     }
+    refused(place.train(&text, &["--threads=1000000000"]), &["--threads", "from 1 to 1024"]);
     refused(place.train(&text, &["--seed=-1"]), &["--seed", "from 0 on"]);
     refused(place.train(&text, &["--dropout=1.5"]), &["dropout", "1.5", "way out:"]);
     refused(place.train(&text, &["--learning_rate=-1"]), &["learning_rate", "way out:"]);
@@ -67,16 +68,6 @@ fn an_unknown_flag_preset_or_command_is_answered_with_a_suggestion() {
         &["'chars'", "'char'"],
     );
     refused(transformer(&["smaple", "--from"], &place.path("x")), &["'smaple'", "'sample'"]);
-}
-
-#[test]
-fn a_directory_that_holds_a_run_is_not_overwritten_by_accident() {
-    let place = Place::new();
-    let run = place.trained();
-    let before = fs::read(run.join("model.safetensors")).expect("weights");
-    refused(place.train(&place.text(), &[]), &["already holds a run", "--resume", "--overwrite"]);
-    assert_eq!(fs::read(run.join("model.safetensors")).expect("weights"), before);
-    assert!(place.train(&place.text(), &["--overwrite"]).status.success());
 }
 
 #[test]

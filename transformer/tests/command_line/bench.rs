@@ -53,6 +53,19 @@ fn bench_at_bf16_says_so_and_measures_the_ops_that_round() {
 }
 
 #[test]
+fn sizes_that_no_machine_holds_and_a_time_below_zero_are_refused() {
+    let refuses = |arguments: &[&str], parts: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_transformer"));
+        let output = command.arg("bench").args(arguments).output().expect("a program that starts");
+        refused(output, parts);
+    };
+    refuses(&["tiny", "--block_size=18446744073709551615"], &["block_size: ", "is too large", "way out:"]);
+    refuses(&["tiny", "--block_size=8,1000000000"], &["of memory, and this machine has", "way out:"]);
+    refuses(&["tiny", "char", "--batch_size=1000000000000"], &["of memory, and this machine has"]);
+    refuses(&["micro", "--seconds=-1"], &["--seconds", "from 0 on"]);
+}
+
+#[test]
 fn bench_takes_other_contexts_and_batches_and_says_so() {
     let rows = bench(&["tiny", "--block_size=8,16", "--batch_size=3"]);
     assert_eq!(rows.len(), 2);

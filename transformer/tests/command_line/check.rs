@@ -26,12 +26,22 @@ fn a_trained_model_passes_its_check_and_a_planted_bug_is_named_with_its_op_scope
 }
 
 #[test]
+fn a_run_whose_own_text_is_too_short_for_a_check_is_refused() {
+    let place = Place::new();
+    let output = place.train(&place.file("short.txt", "abcd ".repeat(6)), &["--block_size=2"]);
+    assert!(output.status.success(), "{output:?}");
+    let parts = ["3 characters are too few", "way out: give a longer text by --text"];
+    refused(transformer(&["check", "--from"], &place.path("run")), &parts);
+    printed(&["check", "--text=abc", "--from"], &place.path("run"), 0);
+}
+
+#[test]
 fn a_check_of_what_is_not_there_is_refused() {
     let place = Place::new();
     let run = place.trained();
     refused(transformer(&["check", "--plant=no-maks", "--from"], &run), &["--plant", "no-mask", "way out:"]);
     refused(transformer(&["check", "--text=fox 漢", "--from"], &run), &["'漢'", "--text"]);
-    refused(transformer(&["check", "--text=f", "--from"], &run), &["--text", "at least three", "way out:"]);
+    refused(transformer(&["check", "--text=f", "--from"], &run), &["--text", "at least 3", "way out:"]);
     refused(transformer(&["check", "--from"], &place.path("no")), &["no such directory", "way out:"]);
     refused(transformer(&["check", "--preset=tiny", "--from"], &run), &["--preset", "--from"]);
 }

@@ -1,6 +1,6 @@
 //! `--config`: flags from a file, and the file that every run leaves of its own.
 
-use super::{Place, refused, transformer};
+use super::{Place, printed, refused, transformer};
 use std::fs;
 use std::path::Path;
 
@@ -91,4 +91,40 @@ fn a_file_of_flags_is_refused_by_its_line_with_the_nearest_name_or_the_type() {
     refused(output, &["missing.toml: ", "there is no such file"]);
     let output = transformer(&["train", "--config"], &place.file("binary.toml", [0xff, 0xfe]));
     refused(output, &["binary.toml: ", "UTF-8"]);
+}
+
+#[test]
+fn a_longer_run_by_the_config_toml_of_another_one_decays_to_its_own_end() {
+    let place = Place::new();
+    let config = format!("--config={}", place.trained().join("config.toml").display());
+    let output = transformer(&["train", &config, "--max_iters=30", "--out_dir"], &place.path("longer"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(told(&place.path("longer"))["lr_decay_iters"], 30);
+}
+
+#[test]
+fn a_resumed_run_says_where_it_goes_on_and_its_config_toml_that_it_had_other_flags_before() {
+    let place = Place::new();
+    let run = place.trained();
+    let config = || fs::read_to_string(run.join("config.toml")).expect("a list of flags");
+    let resume = |flag: &str| printed(&["train", "--resume", flag, "--out_dir"], &run, 0);
+    let of_the_whole_run = config();
+    let nothing_left = resume("--max_iters=5");
+    assert!(
+        nothing_left.contains("all 10 updates are done; train further by --max_iters 1000"),
+        "{nothing_left}"
+    );
+    assert_eq!(config(), of_the_whole_run, "nothing was trained, so it is still how to repeat the run");
+    let more = resume("--max_iters=20");
+    assert!(more.contains("\ngoes on after update 10 of 20\n"), "{more}");
+    assert!(
+        config().starts_with("# Every flag of this run since it was resumed after update 10."),
+        "{}",
+        config()
+    );
+    let changed = told(&run);
+    assert_eq!(changed["max_iters"], 20);
+    assert!(config().contains("max_iters = 20\n"), "{}", config());
+    resume("--log_interval=7"); // of updates that are not there
+    assert!(config().contains("since it was resumed after update 10."), "{}", config());
 }

@@ -208,6 +208,8 @@ fn an_imported_model_is_measured_on_a_text_that_is_named() {
     assert!(place.import(&place.checkpoint(&["--bias"])).status.success());
     let imported = place.path("imported");
     refused(transformer(&["eval", "--from"], &imported), &["--data", "no text of its own", "way out:"]);
+    refused(transformer(&["check", "--from"], &imported), &["no text of its own", "give a text by --text"]);
+    refused(transformer(&["batch", "--from"], &imported), &["no text of its own", "train --init_from"]);
     let text = place.text();
     let output = transformer(&["eval", "--data", text.to_str().unwrap(), "--from"], &imported);
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("validation loss "), "{output:?}");
@@ -221,7 +223,9 @@ fn an_imported_model_is_stepped_through_on_a_text_that_is_given() {
     refused(transformer(&["trace", "--from"], &imported), &["no text of its own", "give a text with --text"]);
     let output = transformer(&["trace", "--text", "the end", "--backward", "--from"], &imported);
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("trained elsewhere"), "{output:?}");
+    let first = text.lines().next().unwrap_or_default();
+    assert!(output.status.success() && first.contains("trained elsewhere"), "{output:?}");
+    assert!(first.ends_with("at the demo's rate"), "it has learnt something: {first}");
     let refusal = ["on the fused path this model computes no layer_norm", "--plant", "take one of: no-mask"];
     let flags = ["trace", "--text", "the end", "--plant", "fixed-deviation", "--from"];
     refused(transformer(&flags, &imported), &refusal);
@@ -276,4 +280,26 @@ fn no_run_is_replaced_by_an_export_not_even_an_imported_one() {
     );
     refused(output, &["imported", "already holds a model", "a run is never replaced"]);
     assert_eq!(fs::read(imported.join("model.safetensors")).ok(), Some(weights));
+}
+
+#[test]
+fn an_imported_model_is_never_said_to_be_a_run_that_goes_on() {
+    let place = Place::new();
+    let checkpoint = place.checkpoint(&["--bias"]);
+    assert!(place.import(&checkpoint).status.success());
+    let imported = place.path("imported");
+    let [name, data] = [&imported, &place.text()].map(|path| path.to_str().expect("UTF-8").to_owned());
+    let begin = format!("begin with it by `train --init_from {name} --out_dir OTHER`");
+    let again = transformer(&["import", "--out", &name], &checkpoint);
+    refused(again, &["already holds a model", &begin]);
+    let resumed = transformer(&["train", "--resume", "--out_dir"], &imported);
+    let message = String::from_utf8_lossy(&resumed.stderr).into_owned();
+    assert!(!message.contains("--overwrite"), "{message}");
+    refused(resumed, &["a model, not a run of train", &begin]);
+    let onto_itself =
+        transformer(&["train", "--data", &data, "--init_from", &name, "--overwrite", "--out_dir"], &imported);
+    let message = String::from_utf8_lossy(&onto_itself.stderr).into_owned();
+    assert!(!message.contains("--resume"), "{message}");
+    refused(onto_itself, &["--init_from", "name another --out_dir"]);
+    assert!(imported.join("model.safetensors").exists());
 }

@@ -38,6 +38,18 @@ fn a_plan_tells_what_the_run_then_has_and_writes_nothing() {
 }
 
 #[test]
+fn the_help_of_plan_offers_only_what_a_plan_can_have() {
+    let output = Command::new(env!("CARGO_BIN_EXE_transformer")).args(["plan", "--help"]).output();
+    let help = String::from_utf8(output.expect("a program that starts").stdout).expect("text");
+    for flag in ["--resume", "--overwrite", "--tensorboard"] {
+        assert!(!help.lines().any(|line| line.trim().starts_with(flag)), "{flag} in {help}");
+    }
+    let at = |part: &str| help.find(part).unwrap_or_else(|| panic!("{part} in {help}"));
+    assert!(at("--json") < at("\nModel:"), "{help}");
+    assert!(at("--n_layer") > at("\nModel:"), "{help}");
+}
+
+#[test]
 fn a_run_of_more_than_half_a_second_ends_with_what_was_predicted_beside_what_was_measured() {
     let place = Place::new();
     let output = place.train(&place.text(), &["--max_iters=20000", "--eval_interval=20000"]);

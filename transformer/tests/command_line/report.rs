@@ -3,6 +3,7 @@
 use super::{Place, refused, transformer};
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 fn page(path: &Path) -> String {
     fs::read_to_string(path).expect("a page")
@@ -147,4 +148,18 @@ fn overwriting_a_run_removes_its_event_files_and_nothing_else_beside_them() {
     let second = names();
     assert_eq!(second.len(), 2);
     assert!(second[0] != first[0] && second[1] == "notes.txt", "{first:?} {second:?}");
+}
+
+#[test]
+fn runs_of_one_name_are_told_apart_by_the_directories_that_they_are_in() {
+    let place = Place::new();
+    for parent in ["a", "b"] {
+        let out_dir = format!("--out_dir={}", place.path(parent).join("run").display());
+        assert!(place.train(&place.text(), &[&out_dir]).status.success());
+    }
+    let mut report = Command::new(env!("CARGO_BIN_EXE_transformer"));
+    let report = report.args(["report", "a/run", "b/run"]).current_dir(place.directory.path());
+    assert!(report.output().expect("a program that starts").status.success());
+    let page = fs::read_to_string(place.path("report.html")).expect("a page");
+    assert!(page.contains("a/run") && page.contains("b/run"), "{page:.2000}");
 }

@@ -104,3 +104,22 @@ fn the_candidates_of_each_token_and_what_it_attended_to_are_shown_within_80_colu
         assert!(layer.starts_with("layer 0 ") && layer.contains("−"), "{step}");
     }
 }
+
+#[test]
+fn what_is_wrong_with_the_file_of_a_prompt_is_told_with_its_name_and_place() {
+    let place = Place::new();
+    let run = place.trained();
+    let begun_with = |file: &std::path::Path| {
+        let start = format!("FILE:{}", file.display());
+        transformer(&["sample", "--start", &start, "--from"], &run)
+    };
+    let latin = place.file("latin.txt", b"the\ncaf\xe9");
+    refused(begun_with(&latin), &["latin.txt, line 2, character 4", "0xe9 is not UTF-8", "iconv"]);
+    let unknown = place.file("unknown.txt", "fox \u{6f22}");
+    refused(begun_with(&unknown), &["unknown.txt, --start: ", "U+6F22"]);
+    refused(begun_with(&place.file("empty.txt", "")), &["empty.txt, --start: the file is empty", "way out:"]);
+    refused(
+        begun_with(std::path::Path::new("")),
+        &["--start: FILE: names no file", "way out: write FILE:path"],
+    );
+}

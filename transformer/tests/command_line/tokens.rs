@@ -238,3 +238,33 @@ fn a_text_larger_than_the_memory_for_texts_trains_as_its_ids_do() {
     let parts = ["large.txt, line ", "(byte 9000004): the byte 0xff is not UTF-8", "way out:"];
     refused(place.train(&large, &["--overwrite"]), &parts);
 }
+
+/// A tokenizer of words drops white space, so that a line's end has no token.
+#[cfg(feature = "tokenizers")]
+#[test]
+fn a_tokenizer_that_drops_white_space_leaves_no_text_without_a_beginning() {
+    let place = Place::new();
+    let words = ["[UNK]", "the", "quick", "brown", "fox", "jumps", "over", "lazy", "dog"];
+    let ids: serde_json::Map<String, serde_json::Value> =
+        words.iter().zip(0..).map(|(word, id)| ((*word).to_owned(), id.into())).collect();
+    let tokenizer = serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+        "pre_tokenizer": { "type": "Whitespace" }, "post_processor": null, "decoder": null,
+        "model": { "type": "WordLevel", "vocab": ids, "unk_token": "[UNK]" },
+    });
+    let file = place.file("words.json", tokenizer.to_string());
+    let flag = format!("--tokenizer={}", file.display());
+    let output = place.train(&place.text(), &[&flag, "--max_iters=20"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let blank =
+        transformer(&["sample", "--num_samples=1", "--max_new_tokens=5", "--from"], &place.path("run"));
+    assert!(blank.status.success(), "{}", String::from_utf8_lossy(&blank.stderr));
+    let parts = ["--start: a text begins with at least one token", "way out:"];
+    refused(transformer(&["sample", "--start= ", "--from"], &place.path("run")), &parts);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_transformer"));
+    let lines = fs::File::open(place.file("lines.txt", "  \nthe fox\n")).expect("a file");
+    command.args(["sample", "--interactive", "--max_new_tokens=5", "--from"]).arg(place.path("run"));
+    let output = command.stdin(lines).output().expect("a program that starts");
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("the fox"), "{output:?}");
+    refused(output, &["line 1 of the standard input: a text begins with at least one token"]);
+}

@@ -137,3 +137,12 @@ fn a_planted_bug_turns_a_trace_red_at_its_own_op() {
     let plant = ["trace", "--preset", "tiny", "--plant"];
     refused(transformer(&plant, Path::new("no-maks")), &["--plant", "no-mask", "way out:"]);
 }
+
+#[test]
+fn a_trace_as_json_can_go_to_the_standard_output() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_transformer"));
+    let output = command.args(["trace", "--preset=tiny", "--checks=0", "--json", "-"]).output();
+    let output = output.expect("a program that starts");
+    let trace: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON and nothing else");
+    assert!(trace["steps"].as_array().is_some_and(|steps| !steps.is_empty()));
+}

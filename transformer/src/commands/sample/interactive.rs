@@ -1,6 +1,7 @@
 //! `sample --interactive`: a line is the beginning of a text, an empty one goes on with the last.
 
-use super::pen::{Pen, read_enough, say};
+use super::pen::Pen;
+use crate::commands::out::{read_enough, warn, write};
 use crate::error::{Error, Result};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
@@ -32,7 +33,7 @@ fn converse(pen: &mut Pen) -> Result<()> {
     let fails = |error| Error::new(format!("the terminal cannot be read: {error}"));
     let mut editor = DefaultEditor::new().map_err(fails)?; // keeps its history in memory only
     let mut text = Vec::new();
-    let mut over = read_enough(say(WELCOME))?;
+    let mut over = read_enough(write(WELCOME))?;
     while !over {
         let line = match editor.readline("> ") {
             Ok(line) => line,
@@ -43,8 +44,8 @@ fn converse(pen: &mut Pen) -> Result<()> {
         editor.add_history_entry(line.as_str()).map_err(fails)?;
         stop.store(false, Ordering::Relaxed);
         match answer(pen, &mut text, &line, &stop) {
-            Ok(wrote) => over = read_enough(wrote.and_then(|()| say("\n\n")))?,
-            Err(error) => eprintln!("{error}"),
+            Ok(wrote) => over = read_enough(wrote.and_then(|()| write("\n\n")))?,
+            Err(error) => warn(error),
         }
     }
     Ok(())
@@ -59,12 +60,12 @@ fn answer_lines(pen: &mut Pen) -> Result<()> {
             .and_then(|line| answer(pen, &mut text, line.trim_end_matches('\r'), &AtomicBool::new(false)));
         match line {
             Ok(wrote) => {
-                if read_enough(wrote.and_then(|()| say("\n---------------\n")))? {
+                if read_enough(wrote.and_then(|()| write("\n---------------\n")))? {
                     break;
                 }
             }
             Err(error) => {
-                eprintln!("{}", error.in_file(format!("line {number} of the standard input")));
+                warn(error.in_file(format!("line {number} of the standard input")));
                 refused += 1;
             }
         }
@@ -79,11 +80,11 @@ fn answer_lines(pen: &mut Pen) -> Result<()> {
 /// Writes the text that begins with the line; an empty line goes on with the last text.
 ///
 /// # Errors
-/// If the line has a character that the model does not know.
+/// If the line has a character that the model does not know, or no token.
 fn answer(pen: &mut Pen, text: &mut Vec<usize>, line: &str, stop: &AtomicBool) -> Result<io::Result<()>> {
     let mut from = 0;
     match (line.is_empty(), text.is_empty()) {
-        (false, _) => *text = pen.tokenizer.encode(line)?,
+        (false, _) => *text = pen.beginning(line)?,
         (true, true) => *text = pen.blank(),
         (true, false) => from = text.len(),
     }

@@ -4,17 +4,17 @@ mod interactive;
 mod pen;
 mod shown;
 
+use super::out::{read_enough, write};
+use super::text::{file_of_flag, text_of_flag};
 use super::use_threads;
-use crate::cli::{count, number, seed, size};
+use crate::cli::{count, number, seed, size, threads};
 use crate::error::{Error, Result};
 use crate::random::{Purpose, generator};
 use crate::run_dir::{RunDir, Weights};
 use crate::sample::Sampling;
 use crate::train::load_model;
 use clap::Args;
-use pen::{Pen, read_enough, say};
-use std::fs;
-use std::io::ErrorKind;
+use pen::Pen;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
@@ -78,7 +78,7 @@ pub struct Flags {
     #[arg(long, value_name = "N", value_parser = seed, default_value = "1337")]
     pub seed: u64,
     /// The threads to compute with [default: one for each core that it may use]
-    #[arg(long, value_name = "N", value_parser = size)]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
 }
 
@@ -115,28 +115,22 @@ pub fn run(flags: &Flags) -> Result<()> {
         return interactive::run(&mut pen);
     }
     let prompt = match &flags.start {
-        Some(start) => tokenizer.encode(&content(start)?).map_err(|error| error.at("--start"))?,
+        Some(start) => {
+            let ids = pen.beginning(&text_of_flag(start, "--start")?).map_err(|error| error.at("--start"));
+            ids.map_err(|error| match file_of_flag(start) {
+                Some(file) => error.in_file(file),
+                None => error,
+            })?
+        }
         None => pen.blank(),
     };
-    if prompt.is_empty() {
-        return Err(Error::new("a text begins with at least one character").at("--start"));
-    }
     for _ in 0..flags.num_samples {
         let wrote = pen.write(&mut prompt.clone(), 0, &AtomicBool::new(false));
-        if read_enough(wrote.and_then(|()| say("\n---------------\n")))? {
+        if read_enough(wrote.and_then(|()| write("\n---------------\n")))? {
             break;
         }
     }
     Ok(())
-}
-
-/// The prompt itself, or that of the file that it names.
-fn content(start: &str) -> Result<String> {
-    let Some(path) = start.strip_prefix("FILE:") else { return Ok(start.to_owned()) };
-    fs::read_to_string(path).map_err(|error| match error.kind() {
-        ErrorKind::InvalidData => Error::new("this is no text in UTF-8").in_file(path).at("--start"),
-        _ => Error::io("read", path, &error),
-    })
 }
 
 fn check(flags: &Flags) -> Result<()> {

@@ -1,13 +1,14 @@
 //! What writes: a model, how its tokens are drawn, and what is shown of each.
 
 use super::shown::Step;
+use crate::commands::out::write;
 use crate::data::tokenizer::Tokenizer;
 use crate::error::{Error, Result};
 use crate::model::Gpt;
 use crate::sample::{Sampling, Window};
 use autograd::Tensor;
 use rand_chacha::ChaCha8Rng;
-use std::io::{self, ErrorKind, Write};
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Writes to the standard output.
@@ -26,9 +27,21 @@ pub(super) struct Pen<'m> {
 }
 
 impl Pen<'_> {
-    /// What a text begins with if nothing is said: a line's end.
+    /// What a text begins with if nothing is said: a line's end, or the first token where there is none.
     pub fn blank(&self) -> Vec<usize> {
-        self.tokenizer.encode("\n").unwrap_or(vec![0])
+        self.beginning("\n").unwrap_or(vec![0])
+    }
+
+    /// The tokens of a text to go on with.
+    ///
+    /// # Errors
+    /// If it has a character that the model does not know, or no token: there are tokenizers that drop white space.
+    pub fn beginning(&self, text: &str) -> Result<Vec<usize>> {
+        let ids = self.tokenizer.encode(text)?;
+        if ids.is_empty() {
+            return Err(Error::new("a text begins with at least one token").way_out("give a longer one"));
+        }
+        Ok(ids)
     }
 
     /// Prints the text from token `from` on, and goes on with it, token by token, until it is asked to stop. If the steps
@@ -43,7 +56,7 @@ impl Pen<'_> {
         text[..from].iter().for_each(|&id| drop(stream.push(id))); // it may end within a character
         let mut written: String = text[from..].iter().map(|&id| stream.push(id)).collect();
         if !in_steps {
-            say(&written)?;
+            write(&written)?;
         }
         for _ in 0..self.tokens {
             if stop.load(Ordering::Relaxed) {
@@ -55,33 +68,15 @@ impl Pen<'_> {
             if in_steps {
                 let step = Step { tokenizer: self.tokenizer, seen: text, drawn: id };
                 let candidates = self.logits.map(|k| step.candidates(&logits, &self.sampling, k));
-                say(&candidates.unwrap_or_default())?;
-                say(&step.attention(window.attention(), self.model.config.n_head))?;
+                write(&candidates.unwrap_or_default())?;
+                write(&step.attention(window.attention(), self.model.config.n_head))?;
                 written += &piece;
             } else {
-                say(&piece)?;
+                write(&piece)?;
             }
             text.push(id);
         }
-        say(if in_steps { &written } else { "" })?;
-        say(&stream.finish())
-    }
-}
-
-/// Prints at once.
-pub(super) fn say(text: &str) -> io::Result<()> {
-    let mut out = io::stdout();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush())
-}
-
-/// Whether the reader of the standard output has gone away, as `head` does when it has enough.
-///
-/// # Errors
-/// If it could not be written for another reason.
-pub(super) fn read_enough(wrote: io::Result<()>) -> Result<bool> {
-    match wrote {
-        Ok(()) => Ok(false),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(true),
-        Err(error) => Err(Error::io("write", "the standard output", &error)),
+        write(if in_steps { &written } else { "" })?;
+        write(&stream.finish())
     }
 }

@@ -6,9 +6,12 @@ mod subject;
 mod walk;
 mod why;
 
+use super::out::{print, say};
+use super::text::text_of_flag;
 use crate::check::{self, plant, plant_in};
 use crate::cli::{count, number};
 use crate::error::{Error, Result};
+use crate::files::{shell_word, write_atomically};
 use crate::model::ModelConfig;
 use crate::trace::build::build;
 use crate::trace::checks;
@@ -18,7 +21,6 @@ use crate::trace::schema::Trace;
 use crate::train::presets::Preset;
 use clap::Args;
 use show::Look;
-use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -83,7 +85,7 @@ pub struct Flags {
     /// How many GiB of memory it may take: every value, cotangent and contribution is kept at f64
     #[arg(long, value_name = "GIB", value_parser = number, default_value_t = MEMORY)]
     pub memory: f64,
-    /// Write everything as JSON
+    /// Write everything as JSON; - is the standard output
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Write a page that steps through it: one file, which a browser opens offline
@@ -114,7 +116,7 @@ fn depth(text: &str) -> Result<Depth, String> {
 pub fn run(flags: &Flags) -> Result<()> {
     let plant = flags.plant.as_deref().map(plant).transpose()?;
     let threads = super::use_threads(None);
-    let text = flags.text.as_deref().map(subject::content).transpose()?;
+    let text = flags.text.as_deref().map(|text| text_of_flag(text, "--text")).transpose()?;
     let checks = entries_to_check(flags);
     let checking = if checks > 0 { threads } else { 0 };
     let fits = |config: &ModelConfig, n| memory::fits(config, n, checking, flags.memory);
@@ -134,9 +136,6 @@ pub fn run(flags: &Flags) -> Result<()> {
     if flags.json.is_some() || flags.html.is_some() {
         return Ok(());
     }
-    if let Some(question) = &flags.why {
-        return print(&why::why(question, &recording, &trace)?);
-    }
     if flags.step {
         return walk::walk(&trace);
     }
@@ -145,7 +144,11 @@ pub fn run(flags: &Flags) -> Result<()> {
         Depth::All => None,
     };
     let look = Look { depth, values: flags.values, backward: flags.backward, columns: show::columns() };
-    print(&show::text(&trace, &look))
+    match &flags.why {
+        Some(question) => print(&why::why(question, &recording, &trace)?),
+        None => print(&show::text(&trace, &look)),
+    }
+    Ok(())
 }
 
 /// Nothing is checked that is not shown.
@@ -165,7 +168,7 @@ fn entries_to_check(flags: &Flags) -> usize {
 fn command(flags: &Flags, checks: usize) -> String {
     let mut words = vec!["transformer trace".to_owned()];
     if let Some(from) = &flags.from {
-        words.push(format!("--from {}", from.display()));
+        words.push(format!("--from {}", shell_word(from)));
     }
     if let Some(preset) = flags.preset {
         words.push(format!("--preset {}", preset.name()));
@@ -187,24 +190,18 @@ fn command(flags: &Flags, checks: usize) -> String {
 }
 
 fn write(path: &Path, content: &str, trace: &Trace) -> Result<()> {
-    crate::files::write_atomically(path, |file| file.write_all(content.as_bytes()))?;
-    print(&format!(
-        "{}: {} steps over {} nodes, {:.2} MB{}\n",
+    if path == Path::new("-") {
+        say(content);
+        return Ok(());
+    }
+    write_atomically(path, |file| file.write_all(content.as_bytes()))?;
+    say(format!(
+        "{}: {} steps over {} nodes, {:.2} MB{}",
         path.display(),
         trace.steps.len(),
         trace.nodes.len(),
         content.len() as f64 / 1e6,
         if trace.ok { "" } else { "; something is WRONG" }
-    ))
-}
-
-/// Prints; whoever reads has read enough when he stops, as `head` does.
-fn print(text: &str) -> Result<()> {
-    let mut out = std::io::stdout();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Error::io("write", "the standard output", &error))
-        }
-        _ => Ok(()),
-    }
+    ));
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::super::screen::thousands;
 use super::lines::{Line, Part, lines, number, part};
+use super::subject::TRAINED_ELSEWHERE;
 use crate::trace::blob::decode;
 use crate::trace::schema::{Blob, Step, Trace};
 use console::{Term, style};
@@ -50,13 +51,14 @@ pub fn text(trace: &Trace, look: &Look) -> String {
 fn head(trace: &Trace) -> String {
     let run = &trace.run;
     let trained = match run.updates {
-        0 => "which has learned nothing yet".to_owned(),
-        updates => format!("after {} updates", thousands(updates as f64)),
+        0 if run.source.ends_with(TRAINED_ELSEWHERE) => String::new(),
+        0 => ", which has learned nothing yet".to_owned(),
+        updates => format!(", after {} updates", thousands(updates as f64)),
     };
     let seen: String = trace.tokens.iter().map(|token| token.text.as_str()).collect();
     let last = trace.targets.last().map_or("", |token| token.text.as_str());
     let dims: Vec<String> = trace.dims.iter().map(|dim| format!("{} {}", dim.name, dim.size)).collect();
-    let mut text = format!("{}, {trained}\n", run.source);
+    let mut text = format!("{}{trained}\n", run.source);
     text += &format!("it sees {seen:?}; the token after each is asked for, after the last {last:?}\n");
     text += &format!("axes: {}\n", dims.join(", "));
     match run.path.as_str() {

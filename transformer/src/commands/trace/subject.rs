@@ -1,9 +1,9 @@
 //! Which model and which text are traced.
 
-use super::super::text::corpus_of;
+use super::super::text::{corpus_of, corpus_of_run, no_text_of_its_own};
 use crate::check;
 use crate::data::tokenizer::Tokenizer;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{Gpt, ModelConfig};
 use crate::run_dir::{RunDir, Weights};
 use crate::trace::record::Subject;
@@ -17,6 +17,9 @@ use std::path::Path;
 const CHARACTERS: usize = 17;
 /// The run that is traced if none is named and it is there.
 const USUAL: &str = "runs/demo";
+
+/// What is said of an imported model, in place of the number of its updates.
+pub const TRAINED_ELSEWHERE: &str = "trained elsewhere: the update is a first one, at the demo's rate";
 
 /// Whether there is room for a trace of a model and of so many tokens.
 pub type Fits<'a> = dyn Fn(&ModelConfig, usize) -> Result<()> + 'a;
@@ -42,9 +45,7 @@ pub fn subject(
 fn of_run(path: &Path, text: Option<String>, fits: &Fits) -> Result<Subject> {
     let run = RunDir::open(path)?;
     if run.is_imported() && text.is_none() {
-        return Err(Error::new("an imported model has no text of its own to be traced on")
-            .in_file(path)
-            .way_out("give a text with --text"));
+        return Err(no_text_of_its_own(path, "traced").way_out("give a text with --text"));
     }
     let (model_config, tokenizer) = run.description()?;
     fits(&model_config, places(&tokenizer, text.as_deref(), &model_config))?;
@@ -52,10 +53,7 @@ fn of_run(path: &Path, text: Option<String>, fits: &Fits) -> Result<Subject> {
     let (mut config, moments, source) = match run.is_imported() {
         true => {
             let moments = Moments::zeros(model.parameters().into_iter().map(|(_, parameter)| parameter));
-            let source = format!(
-                "{}, trained elsewhere: the update is a first one, at the demo's rate",
-                path.display()
-            );
+            let source = format!("{}, {TRAINED_ELSEWHERE}", path.display());
             (Preset::Demo.config(), moments, source)
         }
         false => {
@@ -68,7 +66,7 @@ fn of_run(path: &Path, text: Option<String>, fits: &Fits) -> Result<Subject> {
     let text = match text {
         Some(text) => text,
         None => {
-            let own = corpus_of(&config).map_err(|error| error.way_out("give a text with --text"))?;
+            let own = corpus_of_run(&config, "give a text with --text")?;
             own.beginning(CHARACTERS, &tokenizer)?
         }
     };
@@ -110,16 +108,4 @@ fn places(tokenizer: &Tokenizer, text: Option<&str>, config: &ModelConfig) -> us
 /// Training begins at f32, so a trace does.
 fn rounded(_: &str, parameter: &Tensor<f32>) -> Tensor<f64> {
     parameter.cast()
-}
-
-/// The text of a flag: itself, or the content of the file that `FILE:path` names.
-///
-/// # Errors
-/// If the file cannot be read as text.
-pub fn content(text: &str) -> Result<String> {
-    let Some(path) = text.strip_prefix("FILE:") else { return Ok(text.to_owned()) };
-    std::fs::read_to_string(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::InvalidData => Error::new("this is no text in UTF-8").in_file(path).at("--text"),
-        _ => Error::io("read", path, &error),
-    })
 }

@@ -1,7 +1,7 @@
 //! The flags of `train`, under nanoGPT's names.
 
 use super::design::DesignFlags;
-use crate::cli::{count, number, seed, size, truth};
+use crate::cli::{count, number, seed, size, threads, truth};
 use crate::data::tokenizer::Choice;
 use crate::train::config::{Dtype, TrainConfig};
 use crate::train::presets::Preset;
@@ -57,7 +57,7 @@ pub struct Flags {
     #[arg(long)]
     pub tensorboard: bool,
     /// The threads to compute with; the numbers do not depend on it [default: one for each core that it may use]
-    #[arg(long, value_name = "N", value_parser = size)]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
     /// Governs initialisation, batches, dropout and samples
     #[arg(long, value_name = "N", value_parser = seed)]

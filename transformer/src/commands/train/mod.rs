@@ -5,12 +5,14 @@ mod design;
 mod file;
 mod flags;
 mod page;
+mod stop;
 
 pub(super) use begin::prepare;
 use begin::{begin, resume};
 pub(crate) use file::flags as flags_of_file;
 pub use flags::Flags;
 
+use super::out::say;
 use super::plan::{memory, range, seconds};
 use super::screen::{Screen, clock, thousands};
 use super::{program, use_threads};
@@ -18,7 +20,8 @@ use crate::bench::peak_rss_mib;
 use crate::data::stories::SEPARATOR;
 use crate::data::stories::probes::Probes;
 use crate::data::tokenizer::Tokenizer;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::files::shell_word;
 use crate::plan::SAMPLES;
 use crate::plan::early::{Early, Forecast};
 use crate::random::{Purpose, generator};
@@ -29,9 +32,8 @@ use crate::train::session::{End, Session};
 use crate::train::trainer::{Trainer, WHOLE};
 use page::Page;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use stop::Stop;
 
 /// Trains as the flags say.
 ///
@@ -40,7 +42,7 @@ use std::time::{Duration, Instant};
 pub fn run(flags: &Flags) -> Result<()> {
     let ranks = ranks::start()?;
     // When one rank has ended with an error, mpirun ends the others by SIGTERM: they have to live to say what was wrong.
-    let stop = (ranks.size() > 1).then(stop_on_interrupt).transpose()?;
+    let stop = (ranks.size() > 1).then(Stop::when_asked).transpose()?;
     let threads = use_threads(flags.threads.or_else(|| share_of_cores(&*ranks)));
     let out_dir = flags.out_dir();
     let (mut session, tokenizer) =
@@ -50,28 +52,31 @@ pub fn run(flags: &Flags) -> Result<()> {
     }
     if ranks.is_first() {
         introduce(&session.trainer, &out_dir, threads, ranks.size());
+        say_where_it_goes_on(&session.trainer);
     }
 
-    let stop = stop.map_or_else(stop_on_interrupt, Ok)?;
+    let stop = stop.map_or_else(Stop::when_asked, Ok)?;
     let (config, begun) = (session.trainer.config.clone(), Instant::now());
     let mut screen = Screen::new(config.max_iters, session.trainer.step());
     let sample_at: Vec<usize> =
         [0.1, 0.3, 0.6].map(|part| (part * config.max_iters as f64) as usize).to_vec();
     let (mut val_loss, mut early) = (None, Early::default());
     let mut page = Page::of(&out_dir);
-    let end = session.train(&stop, |trainer, progress| {
+    let end = session.train(&stop.asked, |trainer, progress| {
         val_loss = progress.line.and_then(|line| line.val_loss);
         if !ranks.is_first() {
             return Ok(());
         }
         screen.show(trainer.step(), &progress);
-        early.after_update(trainer.step(), &trainer.config, trainer.dataset.validation.len());
+        let validation = trainer.dataset.validation.len();
+        early.after_update(trainer.step(), val_loss.is_some(), &trainer.config, validation);
         if config.max_iters >= 20 && sample_at.contains(&trainer.step()) {
             screen.print(&format!("--- it writes: {}", short_sample(trainer, &tokenizer)));
         }
         let first = progress.layers.and_then(first_gradients);
         let failed = if val_loss.is_some() { page.refresh(trainer.step() == config.max_iters) } else { None };
         first.into_iter().chain(failed).for_each(|warning| screen.print(&warning));
+        early.go_on();
         Ok(())
     })?;
     if end == End::Done && val_loss.is_none() {
@@ -80,7 +85,7 @@ pub fn run(flags: &Flags) -> Result<()> {
     if !ranks.is_first() {
         return Ok(());
     }
-    screen.finish();
+    screen.finish(end);
     match end {
         End::Done => {
             conclude(&session, val_loss, &tokenizer)?;
@@ -88,10 +93,13 @@ pub fn run(flags: &Flags) -> Result<()> {
             say_where(&session, &out_dir, begun);
         }
         End::Stopped => {
-            page.refresh(true).into_iter().for_each(|warning| println!("{warning}"));
+            page.refresh(true).into_iter().for_each(say);
             let step = session.trainer.step();
-            println!("stopped after step {step}, and saved. Go on with:");
-            println!("  {} train --resume --out_dir {}", program(), out_dir.display());
+            say(format!("stopped after step {step}, and saved. Go on with:"));
+            say(format!("  {} train --resume --out_dir {}", program(), shell_word(&out_dir)));
+            if ranks.size() == 1 {
+                stop.exit_if_by_ctrl_c(); // mpirun would take it for the end of a rank that failed
+            }
         }
     }
     Ok(())
@@ -104,27 +112,9 @@ fn share_of_cores(ranks: &dyn Ranks) -> Option<usize> {
     (ranks.size() > 1).then(|| (num_cpus::get_physical() / ranks.on_this_machine()).min(allowed).max(1))
 }
 
-/// Ctrl-C asks for an end after the update that runs, and a second one ends at once. SIGTERM, by which clusters end a job,
-/// asks as well.
-fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if asked.swap(true, Ordering::Relaxed) {
-            std::process::exit(130); // as the shell numbers an end by Ctrl-C
-        }
-        eprintln!("\nfinishing this step and saving; Ctrl-C again ends at once");
-    })
-    .map_err(|error| Error::new(format!("Ctrl-C cannot be caught: {error}")))?;
-    #[cfg(unix)]
-    signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::clone(&stop))
-        .map_err(|error| Error::new(format!("SIGTERM cannot be caught: {error}")))?;
-    Ok(stop)
-}
-
 fn introduce(trainer: &Trainer, out_dir: &Path, threads: usize, ranks: usize) {
     let (config, model) = (&trainer.config, &trainer.config.model);
-    println!(
+    say(format!(
         "{} parameters: {}, {}, {} wide, context {}, vocabulary {}",
         thousands(trainer.model.numel() as f64),
         counted(model.n_layer, "layer"),
@@ -132,14 +122,14 @@ fn introduce(trainer: &Trainer, out_dir: &Path, threads: usize, ranks: usize) {
         model.n_embd,
         model.block_size,
         model.vocab_size
-    );
-    println!(
+    ));
+    say(format!(
         "{}: {} tokens to train on, {} for validation",
         trainer.dataset.name,
         thousands(trainer.dataset.train.len() as f64),
         thousands(trainer.dataset.validation.len() as f64)
-    );
-    println!(
+    ));
+    say(format!(
         "{} updates of {} tokens on {}{}{}; the run is kept in {}",
         thousands(config.max_iters as f64),
         thousands(config.tokens_per_update() as f64),
@@ -147,7 +137,29 @@ fn introduce(trainer: &Trainer, out_dir: &Path, threads: usize, ranks: usize) {
         counted(threads, "thread"),
         config.dtype.aside(),
         out_dir.display()
-    );
+    ));
+}
+
+/// Of a run that is resumed: where, and whether anything is left to do.
+fn say_where_it_goes_on(trainer: &Trainer) {
+    match (trainer.step(), trainer.config.max_iters) {
+        (0, _) => {}
+        (done, all) if done < all => {
+            say(format!("goes on after update {} of {}", thousands(done as f64), thousands(all as f64)));
+        }
+        (done, _) => {
+            let done_already = thousands(done as f64);
+            say(format!(
+                "all {done_already} updates are done; train further by --max_iters {}",
+                further(done)
+            ));
+        }
+    }
+}
+
+/// How many updates are worth trying after so many.
+fn further(updates: usize) -> usize {
+    updates.saturating_mul(2).max(1000)
 }
 
 /// Names the parameters that got no gradient at the first update; silent where all have one.
@@ -177,10 +189,12 @@ fn samples(
     length: usize,
     seed: usize,
 ) -> Vec<String> {
-    let start = [SEPARATOR, "\n"].iter().find_map(|start| tokenizer.encode(start).ok()).unwrap_or(vec![0]);
+    let mut starts = [SEPARATOR, "\n"].iter().filter_map(|start| tokenizer.encode(start).ok());
+    let start = starts.find(|ids| !ids.is_empty()).unwrap_or(vec![0]);
     let mut texts = vec![start; number];
     let mut random = generator(trainer.config.seed.wrapping_add(seed as u64), Purpose::Sampling);
-    generate(&trainer.model, &mut texts, length, &Sampling::default(), &mut random, |_, _| {});
+    let sampling = Sampling { known: Some(tokenizer.vocab_size()), ..Sampling::default() };
+    generate(&trainer.model, &mut texts, length, &sampling, &mut random, |_, _| {});
     texts.iter().map(|ids| tokenizer.decode(ids)).collect()
 }
 
@@ -193,20 +207,20 @@ fn conclude(session: &Session, val_loss: Option<f64>, tokenizer: &Tokenizer) -> 
         all if all <= WHOLE => format!("all {all}"),
         all => format!("the first {} of the {all}", thousands(WHOLE as f64)),
     };
-    println!("validation loss {loss:.4} nats a {unit}, on {part} of the validation part");
+    say(format!("validation loss {loss:.4} nats a {unit}, on {part} of the validation part"));
     if let Some(floor) = trainer.dataset.floor {
-        println!("the floor is {floor:.4}, the entropy of the text: {:.4} above it", loss - floor);
+        say(format!("the floor is {floor:.4}, the entropy of the text: {:.4} above it", loss - floor));
     }
     if config.data.is_none() {
         let length = config.model.block_size.saturating_sub(SEPARATOR.len());
         let stories = samples(trainer, tokenizer, SAMPLES, length, 0);
         let mut probes = Probes::default();
         stories.iter().for_each(|story| probes += Probes::of(story));
-        println!(
+        say(format!(
             "\na story of its own:{}",
             stories[0].trim_end().lines().take(3).collect::<Vec<_>>().join("\n")
-        );
-        println!("\nof {SAMPLES} samples:\n{probes}");
+        ));
+        say(format!("\nof {SAMPLES} samples:\n{probes}"));
     }
     Ok(())
 }
@@ -217,28 +231,24 @@ fn compare(Forecast { after, seconds: expected, peak_rss_mib: predicted }: &Fore
     let [predicted, measured] = both.map_or([String::new(), String::new()], |(predicted, measured)| {
         [format!(" and {}", memory(predicted)), format!(" and {} MiB", thousands(measured))]
     });
-    println!(
+    say(format!(
         "\npredicted after {after:.1} s: {}{predicted}; measured: {}{measured}",
         range(*expected),
         seconds(took.as_secs_f64())
-    );
+    ));
 }
 
 /// Where the run is, and what to try next.
 fn say_where(session: &Session, out_dir: &Path, begun: Instant) {
     let config = &session.trainer.config;
-    let (dir, best) = (out_dir.display(), session.best());
-    println!("\ntook {}; saved in {dir}: model.safetensors (the last)", clock(begun.elapsed()));
+    let (dir, word, best) = (out_dir.display(), shell_word(out_dir), session.best());
+    say(format!("\ntook {}; saved in {dir}: model.safetensors (the last)", clock(begun.elapsed())));
     if let Some(best) = best {
-        println!("and best.safetensors (step {}, validation loss {:.4})", best.step, best.val_loss);
+        say(format!("and best.safetensors (step {}, validation loss {:.4})", best.step, best.val_loss));
     }
-    println!("how it went, as a page: {dir}/report.html");
-    println!("\nnext:");
-    println!("  {} sample --from {dir} --num_samples 3", program());
-    println!("  {} eval --from {dir}", program());
-    println!(
-        "  {} train --resume --out_dir {dir} --max_iters {}",
-        program(),
-        (2 * config.max_iters).max(1000)
-    );
+    say(format!("how it went, as a page: {dir}/report.html"));
+    say("\nnext:");
+    say(format!("  {} sample --from {word} --num_samples 3", program()));
+    say(format!("  {} eval --from {word}", program()));
+    say(format!("  {} train --resume --out_dir {word} --max_iters {}", program(), further(config.max_iters)));
 }

@@ -1,18 +1,17 @@
 //! Writing down an experiment: a question a line.
 
 use super::program;
+use crate::commands::out::{print, say};
 use crate::error::{Error, Result};
 use crate::scale::ladder;
 use crate::tasks::{Kind, Task};
 use crate::yet::experiment::{Experiment, Recipe};
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal};
 use std::path::Path;
 
 /// Asks, and writes `NAME.toml`.
 pub fn ask(directory: &Path) -> Result<()> {
-    println!(
-        "An experiment is a question with a threshold, asked again whenever there is a more capable model."
-    );
+    say("An experiment is a question with a threshold, asked again whenever there is a more capable model.");
     let name = answer("its name (letters, digits, _)", "", |name: &str| {
         let fits = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         let path = directory.join(format!("{name}.toml"));
@@ -25,7 +24,7 @@ pub fn ask(directory: &Path) -> Result<()> {
     let some =
         |text: &str| if text.is_empty() { Err("say it in a sentence".into()) } else { Ok(text.to_owned()) };
     let question = answer("the question", "", some)?;
-    println!("  tasks: {}", Kind::ALL.map(Kind::name).join(", "));
+    say(format!("  tasks: {}", Kind::ALL.map(Kind::name).join(", ")));
     let kind = answer("the task", "", |name| {
         let found = Kind::ALL.into_iter().find(|kind| kind.name() == name);
         found.ok_or_else(|| "none of these".to_owned())
@@ -81,7 +80,7 @@ pub fn ask(directory: &Path) -> Result<()> {
     let text = toml::to_string(&experiment).map_err(|error| Error::new(error.to_string()))?;
     std::fs::create_dir_all(directory).map_err(|error| Error::io("make", directory, &error))?;
     crate::files::write_atomically(&path, |file| file.write_all(text.as_bytes()))?;
-    println!("written: {}\nrun it: {} yet run {name}", path.display(), program());
+    say(format!("written: {}\nrun it: {} yet run {name}", path.display(), program()));
     Ok(())
 }
 
@@ -89,15 +88,16 @@ pub fn ask(directory: &Path) -> Result<()> {
 fn answer<T>(question: &str, default: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<T> {
     loop {
         let shown = if default.is_empty() { String::new() } else { format!(" [{default}]") };
-        print!("{question}{shown}: ");
+        print(&format!("{question}{shown}: "));
         let mut line = String::new();
-        let got = std::io::stdout().flush().and_then(|()| std::io::stdin().lock().read_line(&mut line));
-        let got =
-            got.map_err(|error| Error::new(format!("the answer cannot be read: {error}")).at(question))?;
+        let got = std::io::stdin()
+            .lock()
+            .read_line(&mut line)
+            .map_err(|error| Error::new(format!("the answer cannot be read: {error}")).at(question))?;
         let text = if line.trim().is_empty() { default } else { line.trim() };
         match read(text) {
             Ok(value) => return Ok(value),
-            Err(what) if got > 0 && std::io::stdin().is_terminal() => println!("  {what}"),
+            Err(what) if got > 0 && std::io::stdin().is_terminal() => say(format!("  {what}")),
             Err(what) => {
                 return Err(Error::new(format!("{text:?} will not do: {what}"))
                     .at(question)

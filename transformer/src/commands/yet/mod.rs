@@ -4,8 +4,9 @@ mod add;
 mod list;
 mod running;
 
+use super::out::{say, warn};
 use super::program;
-use crate::cli::{number, size};
+use crate::cli::{number, size, threads};
 use crate::error::{Error, Result};
 use crate::yet::experiment::Experiment;
 use crate::yet::ledger::{Ledger, Note, append};
@@ -35,7 +36,7 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "DIR", default_value = "experiments")]
     pub experiments: PathBuf,
     /// How many runs go on side by side, each on one thread [default: one for each core that it may use]
-    #[arg(long, global = true, value_name = "N", value_parser = size)]
+    #[arg(long, global = true, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
 }
 
@@ -94,7 +95,7 @@ pub fn run(flags: &Flags) -> Result<()> {
         Some(Action::Learnt { name, text, rung }) => learnt(&place, name, text, *rung)?,
         Some(Action::Page { out }) => {
             page::write(out, &place.experiments()?, &place.ledger()?)?;
-            println!("written: {}", out.display());
+            say(format!("written: {}", out.display()));
         }
     }
     Ok(())
@@ -128,7 +129,7 @@ impl Place<'_> {
     /// The ledger; lines that are damaged are named.
     fn ledger(&self) -> Result<Ledger> {
         let ledger = Ledger::read(&self.ledger_path())?;
-        ledger.damaged.iter().for_each(|error| eprintln!("warning: {error}"));
+        ledger.damaged.iter().for_each(|error| warn(format!("warning: {error}")));
         Ok(ledger)
     }
 }

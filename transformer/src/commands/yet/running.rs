@@ -1,6 +1,7 @@
 //! Training experiments, one rung of one experiment after the other.
 
 use super::{Place, program};
+use crate::commands::out::{print, say};
 use crate::commands::{cores, screen::clock};
 use crate::error::{Error, Result};
 use crate::scale::{ladder, pool};
@@ -9,7 +10,7 @@ use crate::yet::ledger::{Ledger, Note, append};
 use crate::yet::run::{again, differences, estimate_seconds, run as train};
 use crate::yet::status::{Cell, Status};
 use autograd::kernels::threads::set_threads;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -21,8 +22,8 @@ pub fn run(place: &Place, name: &str, rung: Option<usize>) -> Result<()> {
     let untried =
         experiment.rungs.iter().copied().find(|&rung| missing_seeds(&status, rung).next().is_some());
     let Some(rung) = rung.or(untried) else {
-        println!("{name}: {}; all of its rungs {:?} have been tried", status.verdict(), experiment.rungs);
-        println!("a larger one: {} yet run {name} --rung R", program());
+        say(format!("{name}: {}; all of its rungs {:?} have been tried", status.verdict(), experiment.rungs));
+        say(format!("a larger one: {} yet run {name} --rung R", program()));
         return Ok(());
     };
     if !(ladder::LOWEST..=ladder::HIGHEST).contains(&rung) {
@@ -45,15 +46,15 @@ fn missing_seeds<'a>(status: &'a Status, rung: usize) -> impl Iterator<Item = u6
 fn train_rung(place: &Place, experiment: &Experiment, ledger: &Ledger, rung: usize) -> Result<()> {
     let seeds: Vec<u64> = missing_seeds(&Status::of(experiment, ledger), rung).collect();
     let (name, path, commit) = (&experiment.name, place.ledger_path(), commit());
-    println!("{name}, rung {rung}: {}", experiment.question);
-    println!("expected to work {}: {}", experiment.expectation(), experiment.why);
+    say(format!("{name}, rung {rung}: {}", experiment.question));
+    say(format!("expected to work {}: {}", experiment.expectation(), experiment.why));
     set_threads(1); // a thread a run; and one run is then the same as any other of its kind
     let writing = Mutex::new(());
     pool::for_each(&seeds, place.threads.unwrap_or_else(cores), |&seed| {
         let outcome = train(experiment, rung, seed, &commit, |_, _| {})?;
         let _one_at_a_time = writing.lock();
         append(&path, &outcome)?;
-        println!(
+        say(format!(
             "seed {seed}: {} of {} right, {} of the right answer, after {} updates in {:.1} s: {}",
             outcome.right,
             outcome.asked,
@@ -61,12 +62,12 @@ fn train_rung(place: &Place, experiment: &Experiment, ledger: &Ledger, rung: usi
             outcome.updates,
             outcome.seconds,
             if outcome.works { "works" } else { "not yet" }
-        );
+        ));
         Ok(())
     })?;
     let ledger = Ledger::read(&path)?;
     let status = Status::of(experiment, &ledger);
-    println!("{name}: {}", status.verdict());
+    say(format!("{name}: {}", status.verdict()));
     match status.owes_a_line() {
         Some(rung) => ask_what_was_learnt(place, &status, rung),
         None => Ok(()),
@@ -76,19 +77,20 @@ fn train_rung(place: &Place, experiment: &Experiment, ledger: &Ledger, rung: usi
 /// The outcome is not what was expected: that is worth a sentence.
 fn ask_what_was_learnt(place: &Place, status: &Status, rung: usize) -> Result<()> {
     let (name, works) = (&status.experiment.name, status.at(rung).is_some_and(Cell::works));
-    println!(
+    say(format!(
         "rung {rung} {}, which was not expected ({}). What is learnt from that?",
         if works { "works" } else { "does not work" },
         status.experiment.expectation()
-    );
+    ));
     if !std::io::stdin().is_terminal() {
-        println!("write it down: {} yet learnt {name} \"…\"", program());
+        say(format!("write it down: {} yet learnt {name} \"…\"", program()));
         return Ok(());
     }
-    print!("> ");
+    print("> ");
     let mut line = String::new();
-    let read = std::io::stdout().flush().and_then(|()| std::io::stdin().read_line(&mut line));
-    read.map_err(|error| Error::new(format!("the answer cannot be read: {error}")))?;
+    std::io::stdin()
+        .read_line(&mut line)
+        .map_err(|error| Error::new(format!("the answer cannot be read: {error}")))?;
     match line.trim() {
         "" => Ok(()),
         learnt => {
@@ -111,7 +113,7 @@ pub fn rerun(place: &Place, budget: f64) -> Result<()> {
     let (experiments, ledger) = (place.experiments()?, place.ledger()?);
     let failing = |experiment: &&Experiment| Status::of(experiment, &ledger).works_since().is_none();
     let open: Vec<&Experiment> = experiments.iter().filter(failing).collect();
-    println!("{} of {} experiments do not work yet", open.len(), experiments.len());
+    say(format!("{} of {} experiments do not work yet", open.len(), experiments.len()));
     let (begun, threads) = (Instant::now(), place.threads.unwrap_or_else(cores));
     set_threads(1);
     let (mut trained, mut enough) = (0, f64::INFINITY);
@@ -137,16 +139,16 @@ pub fn rerun(place: &Place, budget: f64) -> Result<()> {
             None => {
                 let minutes = (needed * open.len() as f64 / OF_THE_BUDGET / 60.0).ceil();
                 enough = minutes.min(enough);
-                println!(
+                say(format!(
                     "{}: rung {} needs {} of the {} that are its share: give --budget {minutes:.0}",
                     experiment.name,
                     largest + 1,
                     clock(Duration::from_secs_f64(needed)),
                     clock(Duration::from_secs_f64(share)),
-                );
+                ));
             }
         }
-        println!();
+        say("");
     }
     if trained == 0 && enough.is_finite() {
         return Err(Error::new(format!("{budget} minutes are too few for a larger rung of any of them"))
@@ -160,18 +162,18 @@ pub fn rerun(place: &Place, budget: f64) -> Result<()> {
 pub fn line(place: &Place, number: usize) -> Result<()> {
     let ledger = place.ledger()?;
     let then = ledger.outcome_on(number).map_err(|error| error.in_file(place.ledger_path()))?;
-    println!(
+    say(format!(
         "line {number}: {}, rung {}, seed {}, made by {} in {:.0} s",
         then.experiment, then.rung, then.seed, then.commit, then.seconds
-    );
+    ));
     set_threads(place.threads.unwrap_or(1));
     let now = again(then, &commit())?;
     let found = differences(then, &now);
     if found.is_empty() {
-        println!(
+        say(format!(
             "the same, bit for bit: {} of {} right, ln p {}, weights {}",
             now.right, now.asked, now.log_likelihood, now.weights
-        );
+        ));
         return Ok(());
     }
     Err(Error::new(format!("what comes out now is different:\n  {}", found.join("\n  ")))
