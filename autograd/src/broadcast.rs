@@ -7,6 +7,9 @@ use crate::kernels::{pointwise, rows};
 use crate::shape::Axes;
 use crate::{Float, Shape, Tensor};
 
+/// So many numbers are worth a call of their own.
+const LONG: usize = 16;
+
 impl<T: Float> Tensor<T> {
     /// y = f(a, b), entry by entry, with broadcasting.
     ///
@@ -17,6 +20,12 @@ impl<T: Float> Tensor<T> {
         let (a, b) = (self.data(), other.data());
         if self.shape() == other.shape() {
             return Tensor::build(self.shape(), |y| pointwise::zip(a, b, y, f));
+        }
+        if self.shape().ends_with(other.shape()) && b.len() >= LONG {
+            return Tensor::build(self.shape(), |y| {
+                let rows = a.chunks_exact(b.len()).zip(y.chunks_exact_mut(b.len()));
+                rows.for_each(|(a, y)| pointwise::zip(a, b, y, &f));
+            });
         }
         let Some(shape) = Shape::broadcast(self.shape(), other.shape()) else {
             panic!(

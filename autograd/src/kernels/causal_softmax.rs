@@ -74,10 +74,9 @@ const COUNTING: [f64; PADDING] = {
     numbers
 };
 
-/// The largest of the first `seen` numbers of a row, lane by lane. Hides what lies beyond: −∞ as far as the last register
-/// that holds one of them goes, 0 from there on.
+/// The largest of the first `seen` numbers of a row, lane by lane; 0 beyond the last register that holds one of them.
 #[inline(always)]
-fn hide_and_find_largest<L: Lanes>(row: &mut [L::Scalar], seen: usize) -> L {
+fn clear_and_find_largest<L: Lanes>(row: &mut [L::Scalar], seen: usize) -> L {
     let hidden = L::splat(Float::from_f64(f64::NEG_INFINITY));
     let last = (seen - 1) / L::N * L::N;
     let mut most = L::load(row);
@@ -85,7 +84,6 @@ fn hide_and_find_largest<L: Lanes>(row: &mut [L::Scalar], seen: usize) -> L {
         most = most.max(L::load(x));
     }
     let x = seen_of(L::load(&row[last..]), seen - last, hidden);
-    x.store(&mut row[last..]);
     for beyond in row[last + L::N..].chunks_exact_mut(L::N) {
         L::splat(L::ZERO).store(beyond);
     }
@@ -123,19 +121,24 @@ impl<T: Simd> Kernel<T> for Forward<'_, T> {
             let scores = &mut scores[first * block.ld..];
             let mut most = [zero; PADDING];
             for (r, row) in scores.chunks_mut(block.ld).take(saved.len()).enumerate() {
-                most[r] = hide_and_find_largest(row, block.seen(first + r));
+                most[r] = clear_and_find_largest(row, block.seen(first + r));
             }
             let (mut maxima, mut sums, mut normals) =
                 ([T::ZERO; PADDING], [T::ZERO; PADDING], [T::ZERO; PADDING]);
             L::fold_each(most, L::max).mul(scale).store(&mut maxima);
             let mut total = [zero; PADDING];
             for (r, row) in scores.chunks_mut(block.ld).take(saved.len()).enumerate() {
-                let shift = L::splat(-maxima[r]);
-                for x in computed::<L>(row, block.seen(first + r)).chunks_exact_mut(L::N) {
+                let (shift, seen) = (L::splat(-maxima[r]), block.seen(first + r));
+                let (whole, rest) = computed::<L>(row, seen).split_at_mut((seen - 1) / L::N * L::N);
+                for x in whole.chunks_exact_mut(L::N) {
                     let e = exp(L::load(x).mul_add(scale, shift));
                     total[r] = total[r].add(e);
                     e.store(x);
                 }
+                // Not the power of −∞: on some processors numbers below the smallest take a hundred cycles to make.
+                let e = seen_of(exp(L::load(rest).mul_add(scale, shift)), seen - whole.len(), zero);
+                total[r] = total[r].add(e);
+                e.store(rest);
             }
             let total = L::fold_each(total, L::add);
             total.store(&mut sums);

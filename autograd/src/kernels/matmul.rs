@@ -9,7 +9,7 @@ use super::dot;
 use super::lanes::{self, InstructionSet, Kernel, Lanes, Simd};
 use super::maths::gelu_and_slope_in_place;
 use super::part::{Epilogue, Part};
-use super::pieces::{Pieces, WORTH_A_THREAD};
+use super::pieces::{Pieces, WORTH_A_THREAD, work};
 use super::threads::{Shared, for_each_piece, threads_here};
 use super::{MatMul, bf16};
 
@@ -90,7 +90,7 @@ pub(crate) fn matmul_on<T: Simd>(
         return bf16::matmul_on(bf16::Unit::current(), plan, a, b, epilogue, c);
     }
     let c = Shared(c.as_mut_ptr());
-    if plan.m * plan.k * plan.n < 2 * WORTH_A_THREAD {
+    if work(plan) < 2 * WORTH_A_THREAD {
         // One piece: to plan a cut would take as long as a tiny product.
         let (rows, columns) = (0..plan.m, 0..plan.n);
         return lanes::dispatch_on(set, Part { plan, a, b, epilogue, c, rows, columns });

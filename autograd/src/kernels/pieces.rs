@@ -9,6 +9,11 @@ use std::ops::Range;
 /// thousand times slower, products that it can finish have to reach the threads as well.
 pub(super) const WORTH_A_THREAD: usize = if cfg!(miri) { 1 << 9 } else { 1 << 18 };
 
+/// What a product takes, in multiply-adds. One of few rows takes as long as it takes to read B.
+pub(super) fn work(plan: &MatMul) -> usize {
+    plan.m.max(16) * plan.k * plan.n
+}
+
 /// The cut of C into pieces: by columns or by rows, whichever packs less and balances better.
 pub(super) struct Pieces {
     pub count: usize,
@@ -20,8 +25,8 @@ pub(super) struct Pieces {
 
 impl Pieces {
     pub fn of<T: Simd>(plan: &MatMul) -> Pieces {
-        let MatMul { m, k, n, .. } = *plan;
-        let threads = threads_here().min(m * k * n / WORTH_A_THREAD).max(1);
+        let MatMul { m, n, .. } = *plan;
+        let threads = threads_here().min(work(plan) / WORTH_A_THREAD).max(1);
         let share = |length: usize, unit: usize| length.div_ceil(unit).div_ceil(threads) * unit;
         let (rows, columns) = (share(m, 6), share(n, if n >= 128 { 64 } else { 16 }));
         // In multiply-adds of whole registers: a number of A or B costs about as much to pack as it says here.

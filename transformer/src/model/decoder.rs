@@ -10,6 +10,7 @@
 //! layers; a test compares them. There is no tape here: nothing will be walked back.
 
 use super::{Activation, Attention, Gpt, Linear, Mlp, Norm, NormKind};
+use autograd::buffer::Buffer;
 use autograd::kernels::attention;
 use autograd::kernels::rope::{turn, turns};
 use autograd::kernels::simd::vectorize;
@@ -66,7 +67,7 @@ impl<'m, T: Float> Decoder<'m, T> {
         let (d, rows, at, n) = (config.n_embd, self.rows, self.length, tokens.len() / self.rows.max(1));
         assert!(n > 0 && tokens.len() == n * rows, "{} tokens for {rows} texts", tokens.len());
         assert!(at + n <= config.block_size, "the context of {} tokens is full", config.block_size);
-        let mut x = vec![T::ZERO; rows * n * d]; // [rows, n, d]
+        let mut x = Buffer::scratch(rows * n * d); // [rows, n, d]
         for (i, (x, &token)) in x.chunks_exact_mut(d).zip(tokens).enumerate() {
             x.copy_from_slice(row(model.wte.data(), d, token));
             if let Some(wpe) = &model.wpe {
@@ -101,9 +102,13 @@ fn row<T>(matrix: &[T], width: usize, i: usize) -> &[T] {
 }
 
 /// The last of the n vectors of each text: `[rows, n, …] → [rows, …]`.
-fn last_of_each<T: Copy>(x: &[T], rows: usize, n: usize) -> Vec<T> {
+fn last_of_each<T: Float>(x: &[T], rows: usize, n: usize) -> Buffer<T> {
     let width = x.len() / (rows * n);
-    x.chunks_exact(n * width).flat_map(|x| row(x, width, n - 1)).copied().collect()
+    let mut last = Buffer::scratch(rows * width);
+    for (last, x) in last.chunks_exact_mut(width).zip(x.chunks_exact(n * width)) {
+        last.copy_from_slice(row(x, width, n - 1));
+    }
+    last
 }
 
 /// Keeps k and v of the new tokens `[rows, n, (h + 2·h_kv)·e]`, the first of which are at position `at`; with RoPE, after q
@@ -126,46 +131,39 @@ fn keep<T: Float>(attention: &Attention<Tensor<T>>, qkv: &mut [T], cache: &mut [
 
 /// Lets the last m tokens of each text, of which `end` are kept, look at all up to themselves:
 /// `[rows, m, (h + 2·h_kv)·e] → [rows, m, h·e]`.
-fn attend<T: Float>(attention: &Attention<Tensor<T>>, qkv: &[T], cache: &[Vec<T>], end: usize) -> Vec<T> {
+fn attend<T: Float>(attention: &Attention<Tensor<T>>, qkv: &[T], cache: &[Vec<T>], end: usize) -> Buffer<T> {
     let &Attention { n_head: h, n_kv_head: h_kv, .. } = attention;
     let width = attention.qkv.weight.shape()[1];
     let (rows, e) = (cache.len(), width / (h + 2 * h_kv));
     let m = qkv.len() / (rows * width);
-    let mut heard = vec![T::ZERO; rows * m * h * e];
+    let mut heard = Buffer::scratch(rows * m * h * e);
     if m == end {
         let kernel = attention::Attention::new(m, h, h_kv, e);
         kernel.forward(qkv, &mut heard, &mut vec![[T::ZERO; 2]; rows * h * m]);
         return heard;
     }
-    let kept = 2 * h_kv * e;
     let mut weights = vec![T::ZERO; end];
     for (i, (qkv, heard)) in qkv.chunks_exact(width).zip(heard.chunks_exact_mut(h * e)).enumerate() {
-        let cache = &cache[i / m];
         let weights = &mut weights[..end - m + i % m + 1];
-        for head in 0..h {
-            let columns = head * e..(head + 1) * e;
+        for (head, heard) in heard.chunks_exact_mut(e).enumerate() {
             let shared = head / (h / h_kv) * e;
-            let total =
-                powers(&qkv[columns.clone()], cache.chunks_exact(kept).map(|kv| &kv[shared..]), weights);
-            for (&weight, kv) in weights.iter().zip(cache.chunks_exact(kept)) {
-                let share = weight / total;
-                let v = &kv[h_kv * e + shared..][..e];
-                heard[columns.clone()].iter_mut().zip(v).for_each(|(y, &v)| *y += share * v);
-            }
+            weigh(row(qkv, e, head), &cache[i / m][shared..], 2 * h_kv * e, weights);
+            let plan = MatMul { ldb: 2 * h_kv * e, ..MatMul::new(1, weights.len(), e) };
+            T::matmul(&plan, weights, &cache[i / m][h_kv * e + shared..], heard);
         }
     }
     heard
 }
 
-/// e^(q·kⱼ/√e − the largest of these) for each key that begins with kⱼ `[e]`, and the sum of all.
-fn powers<'a, T: Float>(q: &[T], keys: impl Iterator<Item = &'a [T]>, powers: &mut [T]) -> T {
-    for (power, k) in powers.iter_mut().zip(keys) {
-        *power = dot(q, k);
-    }
+/// softmaxⱼ(q·kⱼ/√e) over as many keys `[e]` as there are weights, which lie `apart` numbers from one another.
+fn weigh<T: Float>(q: &[T], keys: &[T], apart: usize, weights: &mut [T]) {
+    let plan = MatMul { ldb: apart, ..MatMul::new(1, q.len(), weights.len()).transpose_b(true) };
+    T::matmul(&plan, q, keys, weights);
     let scale = T::ONE / T::from_f64(q.len() as f64).sqrt();
-    let largest = powers.iter().fold(powers[0], |most, &x| if x > most { x } else { most });
-    T::exp_affine(powers, scale, largest * scale);
-    powers.iter().copied().sum()
+    let largest = weights.iter().fold(weights[0], |most, &x| if x > most { x } else { most });
+    T::exp_affine(weights, scale, largest * scale);
+    let total: T = weights.iter().copied().sum();
+    weights.iter_mut().for_each(|weight| *weight = *weight / total);
 }
 
 /// softmaxⱼ(q·kⱼ/√e) of the last token of each text, over the `end` tokens that are kept: `[rows, h, end]`.
@@ -182,17 +180,15 @@ fn weights_of_last<T: Float>(
     for (i, weights) in weights.chunks_exact_mut(end).enumerate() {
         let (text, head) = (i / h, i % h);
         let q = &row(&last, last.len() / rows, text)[head * e..][..e];
-        let keys = cache[text].chunks_exact(2 * h_kv * e);
-        let total = powers(q, keys.map(|kv| &kv[head / (h / h_kv) * e..]), weights);
-        weights.iter_mut().for_each(|weight| *weight = *weight / total);
+        weigh(q, &cache[text][head / (h / h_kv) * e..], 2 * h_kv * e, weights);
     }
     weights
 }
 
 /// The inside of the MLP: `[rows, d] → [rows, 4d]`.
-fn think<T: Float>(mlp: &Mlp<Tensor<T>>, x: &[T]) -> Vec<T> {
+fn think<T: Float>(mlp: &Mlp<Tensor<T>>, x: &[T]) -> Buffer<T> {
     let up = linear(&mlp.up, x);
-    let mut y = vec![T::ZERO; up.len()];
+    let mut y = Buffer::scratch(up.len());
     match (mlp.activation, &mlp.gate) {
         (Activation::Gelu, _) => T::gelu_slice(&up, &mut y),
         (Activation::GeluErf, _) => GeluErf.f_slice(&up, &mut y),
@@ -205,15 +201,11 @@ fn think<T: Float>(mlp: &Mlp<Tensor<T>>, x: &[T]) -> Vec<T> {
     y
 }
 
-fn dot<T: Float>(a: &[T], b: &[T]) -> T {
-    a.iter().zip(b).map(|(&a, &b)| a * b).sum()
-}
-
 /// x·W + b: `[rows, d_in] → [rows, d_out]`
-fn linear<T: Float>(layer: &Linear<Tensor<T>>, x: &[T]) -> Vec<T> {
+fn linear<T: Float>(layer: &Linear<Tensor<T>>, x: &[T]) -> Buffer<T> {
     let [d_in, d_out] = layer.weight.shape()[..] else { unreachable!("a weight is a matrix") };
     let plan = MatMul::new(x.len() / d_in, d_in, d_out);
-    let mut y = vec![T::ZERO; plan.m * d_out];
+    let mut y = Buffer::scratch(plan.m * d_out);
     match &layer.bias {
         Some(bias) => T::matmul_bias(&plan, x, layer.weight.data(), bias.data(), &mut y),
         None => T::matmul(&plan, x, layer.weight.data(), &mut y),
@@ -221,9 +213,9 @@ fn linear<T: Float>(layer: &Linear<Tensor<T>>, x: &[T]) -> Vec<T> {
     y
 }
 
-fn normalised<T: Float>(layer: &Norm<Tensor<T>>, x: &[T]) -> Vec<T> {
+fn normalised<T: Float>(layer: &Norm<Tensor<T>>, x: &[T]) -> Buffer<T> {
     let (weight, bias) = (layer.weight.data(), layer.bias.as_ref().map(|bias| bias.data()));
-    let (mut y, rows, eps) = (vec![T::ZERO; x.len()], x.len() / weight.len(), T::from_f64(layer.eps));
+    let (mut y, rows, eps) = (Buffer::scratch(x.len()), x.len() / weight.len(), T::from_f64(layer.eps));
     match layer.kind {
         NormKind::Layer => norm::layer_norm(x, weight, bias, eps, &mut y, &mut vec![[T::ZERO; 2]; rows]),
         NormKind::Rms => norm::rms_norm(x, weight, eps, &mut y, &mut vec![T::ZERO; rows]),

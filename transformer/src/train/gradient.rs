@@ -5,7 +5,7 @@ use super::tensors::for_each_tensor;
 use crate::data::batches::Batch;
 use crate::error::{Error, Result};
 use crate::model::{Gpt, Pass};
-use autograd::{Float, Gradients, Tape, Tensor, Var};
+use autograd::{Float, Gradients, Tape, Tensor};
 
 /// The loss of a batch, and its gradient with respect to every parameter in the order of [`Gpt::parameters`].
 pub struct Gradient<T: Float> {
@@ -87,6 +87,7 @@ pub(super) fn of_batch<T: Float>(
     pass: &Pass,
 ) -> Result<Sum<T>> {
     let on_tape = model.on(tape);
+    let parameters = tape.nodes().len(); // the first nodes, in the model's order
     let loss = on_tape.loss(batch, pass);
     let value = loss.value().item().to_f64();
     if !value.is_finite() {
@@ -95,23 +96,23 @@ pub(super) fn of_batch<T: Float>(
     }
     let weighted = if share == 1.0 { loss } else { loss * share };
     let mut gradients = weighted.backward_and_free();
-    let parameters = on_tape.parameters().into_iter().map(|(name, &parameter)| (name, parameter));
-    Ok(Sum { loss: share * value, of: of_each(&mut gradients, parameters)? })
+    Ok(Sum { loss: share * value, of: of_each(&mut gradients, tape, parameters)? })
 }
 
-/// The gradient of each parameter.
+/// The gradients of the parameters, which are the first nodes of the tape.
 ///
 /// # Errors
 /// If there are some that the loss does not depend on; the message names them all.
-fn of_each<'t, T: Float>(
+fn of_each<T: Float>(
     gradients: &mut Gradients<T>,
-    parameters: impl Iterator<Item = (String, Var<'t, T>)>,
+    tape: &Tape<T>,
+    parameters: usize,
 ) -> Result<Vec<Tensor<T>>> {
-    let (mut of, mut without) = (Vec::new(), Vec::new());
-    for (name, parameter) in parameters {
-        match gradients.take(parameter) {
+    let (mut of, mut without) = (Vec::with_capacity(parameters), Vec::new());
+    for parameter in 0..parameters {
+        match gradients.take(tape.var(parameter)) {
             Some(gradient) => of.push(gradient),
-            None => without.push(name),
+            None => without.push(tape.nodes()[parameter].name.clone()),
         }
     }
     if without.is_empty() {
@@ -191,10 +192,10 @@ mod tests {
     #[test]
     fn every_parameter_that_the_loss_does_not_reach_is_named() {
         let tape = Tape::<f64>::new();
-        let leaf = |name: &str| (name.to_owned(), tape.parameter(name, Tensor::scalar(3.0)));
-        let parameters = [leaf("used"), leaf("forgotten"), leaf("detached")];
-        let loss = parameters[0].1 * parameters[0].1 + parameters[2].1.detach();
-        let message = of_each(&mut loss.backward(), parameters.into_iter()).unwrap_err().to_string();
+        let [used, _, detached] =
+            ["used", "forgotten", "detached"].map(|name| tape.parameter(name, Tensor::scalar(3.0)));
+        let loss = used * used + detached.detach();
+        let message = of_each(&mut loss.backward(), &tape, 3).unwrap_err().to_string();
         let names = "the parameters forgotten, detached: they would never be trained";
         assert!(message.contains(names) && message.contains("way out"), "{message}");
     }

@@ -81,13 +81,14 @@ fn walk<T: Float>(
             times: Vec::new(),
             found: None,
         };
-        let mut shards: Vec<Shard<T>> = cut(model.numel(), batch).into_iter().map(shard).collect();
+        let parameters = model.parameters();
+        let numel = parameters.iter().map(|(_, parameter)| parameter.numel()).sum();
+        let mut shards: Vec<Shard<T>> = cut(numel, batch).into_iter().map(shard).collect();
         let threads = threads();
         let side_by_side = if threads < 2 * shards.len() { threads.min(shards.len()) } else { 1 };
         if side_by_side > 1 {
             for shard in &mut shards {
-                shard.spare =
-                    model.parameters().iter().map(|(_, p)| Tensor::build(p.shape(), |_| {})).collect();
+                shard.spare = parameters.iter().map(|(_, p)| Tensor::build(p.shape(), |_| {})).collect();
             }
             for_each_chunk(&mut shards, 1, |_, shard| shard[0].walk(model));
         } else {
