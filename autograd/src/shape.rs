@@ -137,7 +137,9 @@ impl Deref for Shape {
 
 impl FromIterator<usize> for Shape {
     fn from_iter<I: IntoIterator<Item = usize>>(sizes: I) -> Self {
-        Shape(sizes.into_iter().collect())
+        let mut axes = Axes::new();
+        sizes.into_iter().for_each(|size| axes.push(size)); // for few numbers faster than to ask how many come
+        Shape(axes)
     }
 }
 

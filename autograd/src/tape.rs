@@ -72,10 +72,10 @@ impl<T: Float> Node<T> {
         self.op.as_ref().map_or("leaf", |op| op.name())
     }
 
-    /// Gives back the memory of what an op has computed; a leaf keeps its value.
-    fn free(&mut self) {
+    /// Gives back the memory of what an op has computed, and has `nothing` for it; a leaf keeps its value.
+    fn free(&mut self, nothing: &Tensor<T>) {
         if self.op.is_some() {
-            self.value = Tensor::zeros([0]);
+            self.value = nothing.clone();
             self.saved.clear();
         }
     }
@@ -135,6 +135,7 @@ impl<T: Float> Tape<T> {
         }
         self.assert_not_freed();
         let mut saved = Saved::new();
+        let mut numbers = SmallVec::new();
         let (value, requires_gradient) = {
             let nodes = self.nodes.borrow();
             let mut x: SmallVec<[&Tensor<T>; 4]> = SmallVec::new();
@@ -143,6 +144,7 @@ impl<T: Float> Tape<T> {
                 assert_eq!(input.tape.id, self.id, "{}: an input lives on another tape", op.name());
                 let node = &nodes[input.index()];
                 x.push(&node.value);
+                numbers.push(input.index);
                 requires_gradient |= node.requires_gradient;
             }
             let start = self.clock();
@@ -150,8 +152,7 @@ impl<T: Float> Tape<T> {
             self.clocked(op.name(), Rule::Forward, start);
             (value, requires_gradient && self.gradients_on.get())
         };
-        let inputs = inputs.iter().map(|input| input.index).collect();
-        self.push(Some(op), inputs, value, saved, requires_gradient)
+        self.push(Some(op), numbers, value, saved, requires_gradient)
     }
 
     /// Lets `f` exchange every op from now on: it is given the op and the scope that it is applied in, and what it
@@ -302,6 +303,7 @@ impl<'t, T: Float> Var<'t, T> {
         assert!(seed.shape() == shape, "backward: a cotangent {} for a value {shape}", seed.shape());
         self.tape.freed.set(keep == Keep::Leaves);
 
+        let nothing = Tensor::zeros([0]);
         let mut sums: Vec<Option<Tensor<T>>> = vec![None; end];
         sums[self.index()] = Some(seed);
         for index in (0..end).rev() {
@@ -312,8 +314,8 @@ impl<'t, T: Float> Var<'t, T> {
                 && let Some(dy) = sums[index].take()
             {
                 let inputs = &node.inputs;
-                let x: SmallVec<[&Tensor<T>; 4]> =
-                    inputs.iter().map(|&i| &before[i as usize].value).collect();
+                let mut x: SmallVec<[&Tensor<T>; 4]> = SmallVec::new();
+                inputs.iter().for_each(|&i| x.push(&before[i as usize].value));
                 let at = At { x: &x, y: &node.value, dy: &dy, saved: &node.saved };
                 let watch = watch.as_mut().map(|watch| *watch as &mut Watch<'_, T>);
                 let mut dx = Cotangents { node: index, inputs, nodes: before, sums: &mut sums, watch };
@@ -325,7 +327,7 @@ impl<'t, T: Float> Var<'t, T> {
                 }
             }
             if keep == Keep::Leaves {
-                node.free();
+                node.free(&nothing);
             }
         }
         Gradients::new(self.tape.id, sums)
