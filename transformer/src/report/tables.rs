@@ -155,7 +155,7 @@ mod tests {
     use crate::model::ModelConfig;
     use crate::run_dir::metrics::Measurement;
     use crate::train::config::TrainConfig;
-    use crate::train::state::{DataIdentity, TrainerState};
+    use serde_json::json;
 
     /// Batches of 3·5 tokens, two an update.
     fn run(metrics: Vec<Measurement>) -> Seen {
@@ -173,17 +173,13 @@ mod tests {
             gradient_accumulation_steps: 2,
             ..TrainConfig::default()
         };
-        let data = DataIdentity {
-            name: "text".to_owned(),
-            train_tokens: 90,
-            validation_tokens: 10,
-            fingerprint: String::new(),
-        };
+        let data = json!({"name": "text", "train_tokens": 90, "validation_tokens": 10, "fingerprint": ""});
+        let state = json!({"step": 40, "generators": {}, "best": null, "data": data, "config": config});
         Seen {
             name: "a".to_owned(),
             model,
             tokenizer: Tokenizer::for_text(TokenizerKind::Char, "abcdefg"),
-            state: TrainerState { step: 35, generators: BTreeMap::new(), best: None, data, config },
+            state: serde_json::from_value(state).expect("a trainer.json"),
             metrics,
             layers: None,
             snapshots: None,
