@@ -200,6 +200,9 @@ pub(crate) fn truth(text: &str) -> Result<bool, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Activation, Design, ModelConfig, NormKind, Position};
+    use crate::train::config::{Dtype, TrainConfig};
+    use std::collections::BTreeMap;
 
     fn line(line: &str) -> Result<Task, clap::Error> {
         parse(line.split(' ').map(OsString::from))
@@ -277,6 +280,84 @@ mod tests {
         assert_eq!(code, 0);
         for word in ["train", "sample", "eval", "Examples:", "--preset char"] {
             assert!(message.contains(word), "{word} in {message}");
+        }
+    }
+
+    /// The values of an object of JSON by their names, without sections.
+    fn leaves(value: &serde_json::Value, into: &mut BTreeMap<String, serde_json::Value>) {
+        for (name, value) in value.as_object().expect("an object") {
+            match value {
+                serde_json::Value::Object(_) => leaves(value, into),
+                _ => drop(into.insert(name.clone(), value.clone())),
+            }
+        }
+    }
+
+    /// Every key has another value than by default, and comes back from the file of a run by the flags of the next.
+    #[test]
+    fn every_key_of_a_configuration_reaches_the_run() {
+        let design = Design {
+            n_kv_head: Some(1),
+            n_inner: Some(20),
+            activation: Activation::Swiglu,
+            norm: NormKind::Rms,
+            norm_eps: 3e-4,
+            position: Position::Rope,
+            rope_theta: 321.0,
+            tie_word_embeddings: false,
+        };
+        let default = TrainConfig::default();
+        let model = ModelConfig {
+            n_layer: 3,
+            n_head: 5,
+            n_embd: 40,
+            block_size: 17,
+            vocab_size: default.model.vocab_size, // the tokenizer's, and no flag
+            bias: true,
+            dropout: 0.15,
+            design,
+        };
+        let config = TrainConfig {
+            model,
+            data: Some("other.txt".into()),
+            tokenizer: "byte".parse().unwrap(),
+            init_from: Some("runs/other".into()),
+            dtype: Dtype::Bf16,
+            batch_size: 7,
+            gradient_accumulation_steps: 6,
+            max_iters: 501,
+            eval_interval: 51,
+            eval_iters: 9,
+            log_interval: 11,
+            learning_rate: 0.1 + 0.2,
+            decay_lr: false,
+            warmup_iters: 23,
+            lr_decay_iters: 499,
+            min_lr: 1.0 / 3e4,
+            weight_decay: 0.07,
+            beta1: 0.83,
+            beta2: 0.91,
+            grad_clip: 0.6,
+            seed: u64::MAX,
+        };
+        let named = |config: &TrainConfig| {
+            let mut named = BTreeMap::new();
+            leaves(&serde_json::to_value(config).unwrap(), &mut named);
+            named
+        };
+        let (told, untold) = (named(&config), named(&default));
+        for (name, value) in &told {
+            assert!(value != &untold[name] || name == "vocab_size", "`{name}` is as by default: {value}");
+        }
+
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("config.toml");
+        std::fs::write(&file, config.to_toml().unwrap()).unwrap();
+        let line = ["transformer", "train", "--config"].map(OsString::from);
+        let Task::Train(flags) = read([&line[..], &[file.into()]].concat()).unwrap() else { panic!() };
+        let found = named(&flags.apply_to(default));
+        for (name, value) in &told {
+            assert_eq!(&found[name], value, "`{name}` of the file does not reach the run");
         }
     }
 }

@@ -221,6 +221,24 @@ mod tests {
         assert!(counts[1] > 0 && counts[2] > 0 && counts[0] == 0 && counts[3] == 0, "{counts:?}");
     }
 
+    /// Weights 1, 2, 4 and 8 are 1, 4, 16 and 64 at temperature ½. Of the two largest, one alone holds 64/80 = 0.8: of all
+    /// four it would be 64/85 = 0.75, and at temperature 1 it is 8/12 = 0.67.
+    #[test]
+    fn temperature_comes_first_then_k_then_p() {
+        let logits = [1.0_f32, 2.0, 4.0, 8.0].map(f32::ln);
+        let of = |top_k, top_p| {
+            let sampling = Sampling { temperature: 0.5, top_k, top_p, known: None };
+            sampling.probabilities(&logits)
+        };
+        let found = of(None, 1.0);
+        assert_eq!(found.len(), 4);
+        for ((token, p), (i, weight)) in found.iter().zip([(3, 64.0), (2, 16.0), (1, 4.0), (0, 1.0)]) {
+            assert!(*token == i && (p - weight / 85.0).abs() < 1e-6, "64, 16, 4, 1 in proportion: {found:?}");
+        }
+        assert_eq!(of(Some(2), 0.79), [(3, 1.0)], "0.8 is enough for 0.79");
+        assert_eq!(of(Some(2), 0.81).len(), 2, "0.8 is not enough for 0.81");
+    }
+
     /// The logits after the last token of each text, as nanoGPT computes them: its last `window` tokens go through the
     /// whole model, `[rows, v]`.
     fn last_logits(model: &Gpt<Tensor<f32>>, texts: &[Vec<usize>], window: usize) -> Vec<f32> {

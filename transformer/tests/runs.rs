@@ -168,13 +168,59 @@ fn ctrl_c_and_a_termination_finish_the_step_save_and_say_how_to_go_on() {
 }
 
 #[test]
-fn a_finished_run_goes_on_when_it_is_given_more_iterations() {
+fn a_finished_run_goes_on_when_it_is_given_more_iterations_as_if_it_had_had_them_from_the_start() {
     let directory = tempfile::tempdir().expect("a directory");
-    run_in(&directory, "run", &[]);
+    let rate = "--lr_decay_iters=80"; // by itself the rate would have fallen to its lowest at 60
+    let whole = run_in(&directory, "whole", &["--max_iters=80", rate]);
+    run_in(&directory, "run", &[rate]);
     let out_dir = directory.path().join("run");
     succeed(program().args(["train", "--resume", "--max_iters=80", "--out_dir"]).arg(&out_dir));
-    let (lines, _) = trace(&out_dir);
-    assert!(lines.iter().any(|line| line.contains("\"step\":80")), "{lines:?}");
+    let gone_on = trace(&out_dir);
+    // At 60 one run has measured the whole validation part, the other has estimated it on its way.
+    let other = |line: &&String| !(line.contains("\"step\":60,") && line.contains("\"val_loss\""));
+    let lines = |run: &(Vec<String>, Vec<u8>)| run.0.iter().filter(other).cloned().collect::<Vec<_>>();
+    assert_eq!(lines(&whole).len(), whole.0.len() - 1);
+    assert_eq!(lines(&gone_on), lines(&whole));
+    assert!(gone_on.1 == whole.1, "the run that went on has other weights");
+}
+
+/// `val_loss` of every line, with its step.
+fn validation_losses(run: &Path) -> Vec<(u64, f64)> {
+    let metrics = fs::read_to_string(run.join("metrics.jsonl")).expect("metrics");
+    let lines =
+        metrics.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a line of JSON"));
+    lines.filter_map(|line| Some((line["step"].as_u64()?, line["val_loss"].as_f64()?))).collect()
+}
+
+/// The best evaluation that the run remembers.
+fn best_of(run: &Path) -> (u64, f64) {
+    let state = fs::read_to_string(run.join("trainer.json")).expect("a checkpoint");
+    let best = serde_json::from_str::<serde_json::Value>(&state).expect("JSON")["best"].clone();
+    (best["step"].as_u64().expect("a step"), best["val_loss"].as_f64().expect("a loss"))
+}
+
+/// Four updates at a rate at which the loss falls; then four at one at which it only gets worse, with a pause in between.
+#[test]
+fn the_best_weights_are_those_of_the_lowest_validation_loss_also_after_a_resume() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let few = ["--max_iters=4", "--eval_interval=1", "--decay_lr=false"];
+    let (_, weights) = run_in(&directory, "run", &few);
+    let run = directory.path().join("run");
+    let losses = validation_losses(&run);
+    assert!(losses.len() == 4 && losses.windows(2).all(|pair| pair[1].1 < pair[0].1), "it falls: {losses:?}");
+    assert_eq!(best_of(&run), losses[3], "of {losses:?}");
+    let best = || fs::read(run.join("best.safetensors")).expect("the best weights");
+    assert!(best() == weights, "the weights of the last update are the best");
+
+    for until in [6, 8] {
+        let until = format!("--max_iters={until}");
+        let mut on = program();
+        succeed(on.args(["train", "--resume", "--learning_rate=1", &until, "--out_dir"]).arg(&run));
+        let now = validation_losses(&run);
+        assert!(now[4..].iter().all(|later| later.1 > losses[3].1), "it gets worse: {now:?}");
+        assert_eq!(best_of(&run), losses[3], "of {now:?}");
+        assert!(best() == weights, "worse weights have been kept as the best: {now:?}");
+    }
 }
 
 #[test]
@@ -194,6 +240,83 @@ fn eval_finds_the_validation_loss_that_the_end_of_training_has_told() {
     succeed(program().args(["eval", "--weights=best", "--from"]).arg(&out_dir));
 }
 
+/// The number that stands right before a word, or right after it.
+#[track_caller]
+fn number(text: &str, before: bool, word: &str) -> f64 {
+    let (left, right) = text.split_once(word).unwrap_or_else(|| panic!("no `{word}` in {text}"));
+    let digit = |c: char| c.is_ascii_digit() || c == '.';
+    let number = match before {
+        true => left.trim_end().rsplit(|c| !digit(c)).next(),
+        false => right.trim_start().split(|c| !digit(c)).next(),
+    };
+    number
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_else(|| panic!("no number beside `{word}` in {text}"))
+}
+
+/// One loss as `eval` tells it: nats and bits a token, perplexity, bits a byte.
+fn in_four_units(run: &Path, more: &[&str]) -> [f64; 4] {
+    let told = succeed(program().args(["eval", "--from"]).arg(run).args(more));
+    let before = |word| number(&told, true, word);
+    [before(" nats"), before(" bits,"), number(&told, false, "perplexity"), before(" bits per byte")]
+}
+
+/// Of Korean text, where a character takes several bytes.
+#[test]
+fn the_numbers_of_eval_are_one_loss_in_four_units() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (data, run) = (directory.path().join("korean.txt"), directory.path().join("run"));
+    let text = korean();
+    fs::write(&data, &text).expect("a text that can be written");
+    succeed(&mut train(&data, &run, &["--max_iters=20"]));
+    let characters: Vec<char> = text.chars().collect();
+    let (known, validation) = characters.split_at(characters.len() * 9 / 10);
+    let assert_one_loss = |[nats, bits, perplexity, per_byte]: [f64; 4], of: &[char]| {
+        let bytes: usize = of.iter().map(|c| c.len_utf8()).sum();
+        for (name, found, expected, rounding) in [
+            ("bits", bits, nats / std::f64::consts::LN_2, 1e-3),
+            ("perplexity", perplexity, nats.exp(), 1e-4 * nats.exp() + 1e-3),
+            ("bits per byte", per_byte, nats / std::f64::consts::LN_2 * of.len() as f64 / bytes as f64, 2e-4),
+        ] {
+            assert!(
+                (found - expected).abs() < rounding,
+                "{name}: {found}, of {nats} nats a character {expected}"
+            );
+        }
+    };
+    let whole = in_four_units(&run, &[]);
+    let (_, last) = *validation_losses(&run).last().expect("an evaluation");
+    assert!((whole[0] - last).abs() < 1e-4, "{} nats, and {last} at the end of the training", whole[0]);
+    assert_one_loss(whole, validation);
+
+    // Its first 50 tokens are the validation part of a text that has nothing else there.
+    let few = in_four_units(&run, &["--tokens=50"]);
+    assert_one_loss(few, &validation[..50]);
+    assert!((few[0] - whole[0]).abs() > 1e-3, "50 tokens have a loss of their own: {few:?}, {whole:?}");
+    let short = directory.path().join("short.txt");
+    fs::write(&short, known[..450].iter().chain(&validation[..50]).collect::<String>()).expect("a text");
+    assert_eq!(in_four_units(&run, &["--data", &short.display().to_string()]), few);
+}
+
+#[test]
+fn above_the_floor_is_the_loss_less_the_floor() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let run = directory.path().join("run");
+    succeed(program().arg("train").args(SMALL).arg("--max_iters=2").arg("--out_dir").arg(&run));
+    let told = succeed(program().args(["eval", "--from"]).arg(&run));
+    let metrics = fs::read_to_string(run.join("metrics.jsonl")).expect("metrics");
+    let line: serde_json::Value =
+        serde_json::from_str(metrics.lines().last().expect("a line")).expect("JSON");
+    let of = |field: &str| line[field].as_f64().expect("a number of metrics.jsonl");
+    for (what, found, expected) in [
+        ("the loss", number(&told, true, " nats"), of("val_loss")),
+        ("the floor", number(&told, false, "the floor is"), of("floor")),
+        ("above it", number(&told, true, " above"), of("val_loss") - of("floor")),
+    ] {
+        assert!((found - expected).abs() < 1e-4, "{what}: {found} instead of {expected}: {told}");
+    }
+}
+
 #[test]
 fn the_same_seed_samples_the_same_text_and_another_seed_another() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -207,13 +330,20 @@ fn the_same_seed_samples_the_same_text_and_another_seed_another() {
     let text = sample("--seed=1");
     assert_eq!(text, sample("--seed=1"));
     assert_ne!(text, sample("--seed=2"));
-    assert_eq!(text.matches("line").count().min(2), 2, "every sample begins with the prompt: {text}");
+    let samples: Vec<&str> = text.split_terminator("\n---------------\n").collect();
+    assert_eq!(samples.len(), 2, "{text}");
+    for sample in &samples {
+        assert!(sample.starts_with("line"), "every sample begins with the prompt: {sample}");
+        assert_eq!(
+            sample.chars().count(),
+            4 + 80,
+            "the prompt and as many new tokens as were asked for: {sample}"
+        );
+    }
+    assert_ne!(samples[0], samples[1], "one seed, and each sample is drawn further on");
 }
 
-#[test]
-fn korean_text_is_trained_on_by_characters_and_by_bytes_and_samples_are_valid_text() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let data = directory.path().join("korean.txt");
+fn korean() -> String {
     let sentences = [
         "아침에 비가 조금 내렸습니다.",
         "우리는 작은 찻집에서 따뜻한 차를 마셨어요.",
@@ -222,7 +352,14 @@ fn korean_text_is_trained_on_by_characters_and_by_bytes_and_samples_are_valid_te
         "바람이 불자 새들은 남쪽으로 날아갔습니다.",
         "저녁이 되어 우리는 집으로 돌아왔어요.",
     ];
-    let text: String = (0..60).map(|i| format!("{} {}\n", sentences[i % 6], sentences[i * i % 5])).collect();
+    (0..60).map(|i| format!("{} {}\n", sentences[i % 6], sentences[i * i % 5])).collect()
+}
+
+#[test]
+fn korean_text_is_trained_on_by_characters_and_by_bytes_and_samples_are_valid_text() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path().join("korean.txt");
+    let text = korean();
     fs::write(&data, &text).expect("a text that can be written");
     for tokenizer in ["--tokenizer=char", "--tokenizer=byte"] {
         let out_dir = directory.path().join(tokenizer);

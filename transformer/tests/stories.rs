@@ -96,12 +96,19 @@ fn the_probability_of_a_story_is_the_product_of_its_choices() {
 #[test]
 fn generator_and_parser_agree_on_every_one_of_2000_stories() {
     for story in Stories::new(11).take(2_000) {
-        let mut retelling = Retelling { listener: Listener::new(&story), said: String::new(), nats: 0.0 };
-        tell(&mut retelling).unwrap_or_else(|mismatch| panic!("{mismatch}\n{story}"));
-        assert_eq!(retelling.said, story);
+        let (said, nats) = retold(&story);
+        assert_eq!(said, story);
         let parsed = stories::log_probability(&story).unwrap();
-        assert!((parsed + retelling.nats).abs() < 1e-9, "{parsed} is not −{}\n{story}", retelling.nats);
+        assert!((parsed + nats).abs() < 1e-9, "{parsed} is not −{nats}\n{story}");
     }
+}
+
+/// What the grammar says where it makes the choices of `story`, and −ln p of them.
+#[track_caller]
+fn retold(story: &str) -> (String, f64) {
+    let mut retelling = Retelling { listener: Listener::new(story), said: String::new(), nats: 0.0 };
+    tell(&mut retelling).unwrap_or_else(|mismatch| panic!("{mismatch}\n{story}"));
+    (retelling.said, retelling.nats)
 }
 
 /// Writes down what a listener hears, checks every choice it meets, and adds up −ln p on its own account.
@@ -272,7 +279,11 @@ proptest! {
         let end = (start + length).min(story.len());
         let broken = [&story[..start], &piece, &story[end..]].concat();
         match stories::log_probability(&broken) {
-            Ok(log_probability) => prop_assert!(log_probability < 0.0),
+            Ok(log_probability) => {
+                let (said, nats) = retold(&broken);
+                prop_assert_eq!(said, broken.as_str(), "another story, told as the grammar tells it");
+                prop_assert!((log_probability + nats).abs() < 1e-9 && log_probability < 0.0);
+            }
             Err(mismatch) => {
                 prop_assert!(mismatch.offset <= broken.len());
                 // Up to the mistake the text is the beginning of a story, so the mistake is not before the piece,

@@ -78,3 +78,31 @@ fn embedded(seed: u64) -> Text {
     let floor = stories::floor_of(&validation).unwrap_or_else(|_| stories::entropy_rate());
     Text::in_parts("stories", &stories::text(seed, STORIES_TO_TRAIN_ON), &validation).with_floor(floor)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    fn each(part: &str) -> impl Iterator<Item = &str> {
+        part.split_terminator(stories::SEPARATOR)
+    }
+
+    #[test]
+    fn the_validation_stories_are_not_the_training_stories() {
+        let text = embedded(1337);
+        let known: HashSet<&str> = each(text.train()).collect();
+        let all = each(text.validation()).count();
+        let met = each(text.validation()).filter(|story| known.contains(story)).count();
+        assert!(all > 250, "{all} stories");
+        assert!(100 * met < 2 * all, "{met} of {all} stories to validate on are trained on too");
+
+        // The floor is that of these stories, not the mean of all that could be told.
+        let surprise = |story| -stories::log_probability(story).expect("a story");
+        let nats: f64 = each(text.validation()).map(surprise).sum();
+        let (floor, expected) =
+            (text.floor().expect("a floor"), nats / text.validation().chars().count() as f64);
+        assert!((floor - expected).abs() < 1e-12, "{floor} nats a character, story by story {expected}");
+        assert!((floor - stories::entropy_rate()).abs() > 1e-6, "the two cannot be told apart");
+    }
+}

@@ -140,4 +140,15 @@ mod tests {
         let message = Dataset::new(&text, &tokenizer, 1).unwrap_err().to_string();
         assert!(message.contains("corpus.txt: ") && message.contains("'é' (U+00E9) at line 11"), "{message}");
     }
+
+    /// Of 200 characters 20 are validation: 20 tokens by characters, 40 by bytes, and the same 20·0.7 nats in all.
+    #[test]
+    fn the_floor_is_per_token() {
+        let text = Text::new("corpus.txt", "é".repeat(200)).with_floor(0.7);
+        for (kind, floor) in [(TokenizerKind::Char, 0.7), (TokenizerKind::Byte, 0.35)] {
+            let tokenizer = Tokenizer::for_text(kind, text.content());
+            let found = Dataset::new(&text, &tokenizer, 4).unwrap().floor.expect("a floor");
+            assert!((found - floor).abs() < 1e-12, "{kind:?}: {found} nats a token instead of {floor}");
+        }
+    }
 }

@@ -103,6 +103,42 @@ fn scaled(whole: f64, fixed: f64, by: f64) -> f64 {
     by * (whole - fixed).max(0.0) + fixed
 }
 
+/// An update that is cut down to be timed: so many rows a batch, and so many batches.
+struct Cut {
+    rows: usize,
+    micro: usize,
+}
+
+impl Cut {
+    /// How many times as many rows a whole batch has.
+    fn more_rows(&self, config: &TrainConfig) -> f64 {
+        config.batch_size as f64 / self.rows as f64
+    }
+
+    /// Seconds of a whole update, of which clipping and AdamW take `optimiser` whatever its size.
+    fn whole_update(&self, config: &TrainConfig, update: f64, optimiser: f64) -> f64 {
+        let more = self.more_rows(config) * config.gradient_accumulation_steps as f64 / self.micro as f64;
+        scaled(update, optimiser, more)
+    }
+
+    /// The peak of memory with whole batches, in MiB: the model, its gradients and AdamW's moments do not grow with the rows.
+    fn whole_peak(&self, config: &TrainConfig, before: f64, peak: f64, parameters: usize) -> f64 {
+        let fixed = 4.0 * (3 + self.micro) as f64 * parameters as f64 / f64::from(1 << 20);
+        before + scaled(peak - before, fixed, self.more_rows(config))
+    }
+
+    /// Seconds of all evaluations, where one batch of these rows takes so many.
+    fn all_evaluations(&self, config: &TrainConfig, batch: f64, work: &Work) -> f64 {
+        let tokens = self.rows * config.model.block_size;
+        batch / tokens as f64 * work.evaluated as f64
+    }
+}
+
+/// Seconds of texts as long as the context, of which the first `few` tokens took so many.
+fn whole_texts(few: usize, seconds: f64, context: usize) -> f64 {
+    seconds * context as f64 / few as f64
+}
+
 impl Plan {
     fn measure(&mut self, config: &TrainConfig, micro: usize, dataset: Dataset, work: &Work) -> Result<()> {
         let loaded = peak_rss_mib();
@@ -119,19 +155,16 @@ impl Plan {
         }
         self.timed = times.len();
         let peak = peak_rss_mib();
-        let more_rows = config.batch_size as f64 / self.rows as f64;
-        let more = more_rows * config.gradient_accumulation_steps as f64 / micro as f64;
+        let cut = Cut { rows: self.rows, micro };
         let optimiser = time_of_optimiser(&mut trial);
-        self.update = Range::of(times).map(|update| scaled(update, optimiser, more));
+        self.update = Range::of(times).map(|update| cut.whole_update(config, update, optimiser));
 
-        // The model, its gradients and AdamW's moments do not grow with the rows.
-        let fixed = 4.0 * (3 + micro) as f64 * self.parameters as f64 / f64::from(1 << 20);
-        let peak = before.zip(peak).map(|(before, peak)| before + scaled(peak - before, fixed, more_rows));
-        let peak = peak.map(|peak| peak + memory_of_samples(config));
+        let peak = before.zip(peak).map(|(before, peak)| {
+            cut.whole_peak(config, before, peak, self.parameters) + memory_of_samples(config)
+        });
         self.peak_rss_mib = peak.map(|peak| loaded.map_or(peak, |loaded| peak.max(loaded)));
 
-        let tokens = self.rows * config.model.block_size;
-        self.evaluations = time_of_batch(&mut trial)? / tokens as f64 * work.evaluated as f64;
+        self.evaluations = cut.all_evaluations(config, time_of_batch(&mut trial)?, work);
         if config.data.is_none() {
             self.samples = time_of_samples(&trial);
         }
@@ -172,7 +205,7 @@ fn time_of_samples(trial: &Trainer) -> f64 {
     let mut random = generator(trial.config.seed, Purpose::Sampling);
     let begun = Instant::now();
     generate(&trial.model, &mut texts, few, &Sampling::default(), &mut random, |_, _| {});
-    begun.elapsed().as_secs_f64() * context as f64 / few as f64
+    whole_texts(few, begun.elapsed().as_secs_f64(), context)
 }
 
 #[cfg(test)]
@@ -205,6 +238,26 @@ mod tests {
     fn of_a_batch_that_is_cut_down_only_what_grows_with_the_rows_is_scaled() {
         assert_eq!(scaled(7.0, 1.0, 3.0), 19.0);
         assert_eq!(scaled(7.0, 1.0, 1.0), 7.0);
+    }
+
+    /// Two rows of eight are timed, and two batches of six: a whole update is 4·3 times as much, a batch 4 times.
+    #[test]
+    fn what_two_rows_and_two_batches_took_is_worked_out_for_the_whole() {
+        let config = TrainConfig { batch_size: 8, gradient_accumulation_steps: 6, ..Preset::Tiny.config() };
+        let cut = Cut { rows: 2, micro: 2 };
+        assert_eq!(cut.whole_update(&config, 0.75, 0.25), 12.0 * 0.5 + 0.25);
+
+        // 2²⁰ numbers take 4 MiB; the model, m, v and two gradients are five times as many: 20 of the 50 MiB.
+        assert_eq!(cut.whole_peak(&config, 100.0, 150.0, 1 << 20), 100.0 + 4.0 * 30.0 + 20.0);
+
+        // A batch of 2·32 tokens takes 0.5 seconds.
+        let work = Work { updates: 9, evaluated: 640 };
+        assert_eq!(cut.all_evaluations(&config, 0.5, &work), 5.0);
+    }
+
+    #[test]
+    fn of_texts_all_tokens_take_as_long_as_the_first_few() {
+        assert_eq!(whole_texts(12, 0.5, 36), 1.5);
     }
 
     #[test]

@@ -162,4 +162,17 @@ mod tests {
         assert!((range.low - 85.0).abs() < 1e-9 && (range.high - 230.0).abs() < 1e-9, "{range:?}");
         assert_eq!(range.likely, 120.0);
     }
+
+    /// 40 texts of 224 tokens, for each in 3 layers a key and a value of 64 numbers, 4 bytes a number:
+    /// 40·224·3·2·64·4 = 13 762 560 bytes.
+    #[test]
+    fn the_keys_and_values_of_the_demo_s_texts_take_13_mib() {
+        let demo = Preset::Demo.config();
+        assert_eq!(memory_of_samples(&demo), 13.125);
+        let mut sharing = demo.clone();
+        sharing.model.design.n_kv_head = Some(1); // of four
+        assert_eq!(memory_of_samples(&sharing), 13.125 / 4.0);
+        let own = TrainConfig { data: Some("input.txt".into()), ..demo };
+        assert_eq!(memory_of_samples(&own), 0.0, "a run on a text of one's own writes none at its end");
+    }
 }

@@ -147,3 +147,83 @@ pub fn first_gradients(run: &Seen) -> String {
          scope=col>zero columns{rows}</table></div></details></section>"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::tokenizer::{Tokenizer, TokenizerKind};
+    use crate::model::ModelConfig;
+    use crate::run_dir::metrics::Measurement;
+    use crate::train::config::TrainConfig;
+    use serde_json::json;
+
+    /// Batches of 3·5 tokens, two an update.
+    fn run(metrics: Vec<Measurement>) -> Seen {
+        let model = ModelConfig {
+            n_layer: 1,
+            n_head: 1,
+            n_embd: 4,
+            block_size: 5,
+            vocab_size: 7,
+            ..ModelConfig::default()
+        };
+        let config = TrainConfig {
+            model: model.clone(),
+            batch_size: 3,
+            gradient_accumulation_steps: 2,
+            ..TrainConfig::default()
+        };
+        let data = json!({"name": "text", "train_tokens": 90, "validation_tokens": 10, "fingerprint": ""});
+        let state = json!({"step": 40, "generators": {}, "best": null, "data": data, "config": config});
+        Seen {
+            name: "a".to_owned(),
+            model,
+            tokenizer: Tokenizer::for_text(TokenizerKind::Char, "abcdefg"),
+            state: serde_json::from_value(state).expect("a trainer.json"),
+            metrics,
+            layers: None,
+            snapshots: None,
+        }
+    }
+
+    fn cells(html: &str) -> Vec<&str> {
+        html.split("<td class=n>").skip(1).map(|cell| cell.split('<').next().unwrap_or_default()).collect()
+    }
+
+    #[test]
+    fn the_ends_table_holds_the_numbers_of_metrics_jsonl() {
+        let line =
+            |step: usize, train_loss: f64, val_loss: Option<f64>, tokens_per_second: f64| Measurement {
+                step,
+                train_loss,
+                val_loss,
+                lr: 1e-3,
+                grad_norm: 1.0,
+                tokens_per_second,
+                floor: Some(0.25),
+            };
+        let metrics = vec![
+            line(10, 2.5, Some(2.0), 500.0),
+            line(20, 1.875, Some(1.5), 100.0),
+            line(30, 1.625, Some(1.75), 300.0),
+            line(35, 1.125, None, 400.0),
+            line(40, 1.25, None, 200.0),
+        ];
+        // Embeddings 7·4 + 5·4, two norms of 4, 4·12 and 4·4 of attention, twice 4·16 of the MLP, and the last norm.
+        let parameters = 28 + 20 + 8 + 48 + 16 + 128 + 4;
+        assert_eq!(
+            cells(&ends(&[run(metrics)])),
+            [
+                &*parameters.to_string(),
+                "40",
+                "1.2 k", // 40 updates of 30 tokens
+                "1.2500",
+                "1.7500",       // the last one that there is
+                "1.5000 at 20", // the lowest
+                "0.2500",
+                "300", // the middle of five
+            ]
+        );
+        assert_eq!(cells(&ends(&[run(vec![])]))[1..], ["0", "0", "–", "–", "–", "–", "–"]);
+    }
+}

@@ -2,7 +2,7 @@
 //! same command goes on where it was.
 
 use super::checkpoint::{Notes, files_of};
-use super::fit::{Law, interval};
+use super::fit::{Law, Point, interval};
 use super::ladder;
 use super::pool;
 use super::record::{Fit, Job, Prediction, Run, Scaling};
@@ -179,11 +179,10 @@ impl<'a> Climb<'a> {
         let law = Law::fit(&points);
         let laws = law.bootstrap(&points, SAMPLES, &mut generator(0, Purpose::Evaluation));
         let of = |part: fn(&Law) -> f64| interval(laws.iter().map(part));
-        let off = |point: &super::fit::Point| (law.loss(point.n, point.d) / point.loss - 1.0).abs();
         let fit = Fit {
             law,
             intervals: [of(|l| l.e), of(|l| l.ln_a), of(|l| l.alpha), of(|l| l.ln_b), of(|l| l.beta)],
-            worst_residual: points.iter().map(off).fold(0.0, f64::max),
+            worst_residual: worst_residual(&law, &points),
         };
         let rung = scaling.plan.held_out;
         let n = ladder::weights(rung) as f64;
@@ -216,6 +215,12 @@ impl<'a> Climb<'a> {
             prediction.measured = found.map(|(_, point)| point.loss);
         }
     }
+}
+
+/// The largest difference between a fitted loss and the law, as a share of it; NaN if one of them is.
+fn worst_residual(law: &Law, points: &[Point]) -> f64 {
+    let off = |point: &Point| (law.loss(point.n, point.d) / point.loss - 1.0).abs();
+    points.iter().map(off).max_by(f64::total_cmp).unwrap_or(0.0)
 }
 
 /// The loss on some batches. One of 0 is no point of a law: it has no logarithm.
@@ -309,6 +314,18 @@ mod tests {
             let error = climb.begin(&JOB).err().unwrap().to_string();
             assert!(error.contains("seed-3.json, ") && error.contains(place), "{error}");
             assert!(error.contains("way out: delete the two files"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_worst_residual_is_the_largest_and_nan_is_worse_than_any_number() {
+        let law = Law { e: 1.0, ln_a: 0.0, alpha: 0.0, ln_b: 0.0, beta: 0.0 }; // a loss of 1 + 1 + 1 everywhere
+        let point = |loss| Point { n: 10.0, d: 100.0, loss };
+        assert_eq!(worst_residual(&law, &[3.0, 2.0, 4.0].map(point)), 0.5, "3/3, 3/2 and 3/4");
+        for nan in 0..3 {
+            let mut points = [3.0, 2.0, 4.0].map(point);
+            points[nan].loss = f64::NAN;
+            assert!(worst_residual(&law, &points).is_nan(), "a residual that is no number must not vanish");
         }
     }
 }

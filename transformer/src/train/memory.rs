@@ -10,7 +10,7 @@
 
 use super::config::TrainConfig;
 use crate::error::{Error, Result};
-use crate::model::Activation;
+use crate::model::{Activation, ModelConfig};
 use std::fs;
 
 /// More than this, in bytes, no machine can address.
@@ -42,20 +42,36 @@ fn fits(config: &TrainConfig, installed: f64) -> Result<()> {
 
 /// In bytes; as a real number, which does not overflow.
 fn at_least(config: &TrainConfig) -> f64 {
-    let real = |size: usize| size as f64;
     let model = &config.model;
     let (d, n_layer, v) = (real(model.n_embd), real(model.n_layer), real(model.vocab_size));
-    let design = &model.design;
-    let kv = real(design.n_kv_head.unwrap_or(model.n_head)) / real(model.n_head); // per query
-    let (matrices, width) =
-        if design.activation == Activation::Swiglu { (3.0, 8.0 / 3.0) } else { (2.0, 4.0) };
-    let inner = design.n_inner.map_or(width * d, real);
-    let positions = if model.rope().is_some() { 0.0 } else { real(model.block_size) };
-    let tokens_of = if design.tie_word_embeddings { v } else { 2.0 * v };
-    let parameters = (tokens_of + positions) * d + n_layer * d * ((2.0 + 2.0 * kv) * d + matrices * inner);
     let tokens = real(config.batch_size) * real(model.block_size);
-    let activations = tokens * (((8.0 + 2.0 * kv) * d + 2.0 * inner) * n_layer + v);
-    16.0 * parameters + 4.0 * activations + 16.0 * tokens * real(config.gradient_accumulation_steps)
+    let activations = tokens * (((8.0 + 2.0 * kv_per_query(model)) * d + 2.0 * inner(model)) * n_layer + v);
+    16.0 * parameters(model) + 4.0 * activations + 16.0 * tokens * real(config.gradient_accumulation_steps)
+}
+
+/// The numbers of the matrices and embeddings: nearly all that such a model learns.
+fn parameters(model: &ModelConfig) -> f64 {
+    let (d, n_layer, v) = (real(model.n_embd), real(model.n_layer), real(model.vocab_size));
+    let matrices = if model.design.activation == Activation::Swiglu { 3.0 } else { 2.0 };
+    let positions = if model.rope().is_some() { 0.0 } else { real(model.block_size) };
+    let tokens_of = if model.design.tie_word_embeddings { v } else { 2.0 * v };
+    let layer = d * ((2.0 + 2.0 * kv_per_query(model)) * d + matrices * inner(model));
+    (tokens_of + positions) * d + n_layer * layer
+}
+
+/// Heads of keys and values, for each head of queries.
+fn kv_per_query(model: &ModelConfig) -> f64 {
+    real(model.design.n_kv_head.unwrap_or(model.n_head)) / real(model.n_head)
+}
+
+/// The width inside of the MLP.
+fn inner(model: &ModelConfig) -> f64 {
+    let width = if model.design.activation == Activation::Swiglu { 8.0 / 3.0 } else { 4.0 };
+    model.design.n_inner.map_or(width * real(model.n_embd), real)
+}
+
+fn real(size: usize) -> f64 {
+    size as f64
 }
 
 /// The machine's memory in bytes, as Linux tells it; `None` elsewhere.
@@ -69,7 +85,8 @@ fn installed() -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ModelConfig;
+    use crate::model::every_design;
+    use crate::plan;
     use crate::train::presets::Preset;
 
     #[test]
@@ -93,6 +110,19 @@ mod tests {
             TrainConfig { gradient_accumulation_steps: usize::MAX, ..base() },
         ] {
             assert!(fits(&config, 1e15).is_err());
+        }
+    }
+
+    #[test]
+    fn the_bound_is_below_the_parameters_of_every_design() {
+        for model in every_design(64, 24, 31) {
+            let (bound, exact) = (parameters(&model), plan::parameters(&model) as f64);
+            assert!(
+                0.95 * exact <= bound && bound <= exact,
+                "{bound} numbers at least, of {exact}: {:?}, biases: {}",
+                model.design,
+                model.bias
+            );
         }
     }
 }

@@ -195,16 +195,36 @@ mod tests {
         }
     }
 
+    /// ‖gᵢ‖² of each row, and ‖g‖² of their mean.
+    fn squares(model: &Gpt<Tensor<f64>>, batch: &Batch) -> (Vec<f64>, f64) {
+        let each: Vec<Vec<f64>> =
+            (0..batch.rows).map(|row| flat(model, &batch.part(row..row + 1)).unwrap()).collect();
+        let mean: Vec<f64> =
+            (0..each[0].len()).map(|i| each.iter().map(|g| g[i]).sum::<f64>() / batch.rows as f64).collect();
+        (each.iter().map(|g| square(g)).collect(), square(&mean))
+    }
+
     #[test]
-    fn signal_and_noise_add_up_to_the_squares_that_were_measured() {
-        let found = Noise::of(&model(), &batch(16)).unwrap();
-        let Noise { signal, noise, .. } = found;
-        let one = found.by_size[0].measured;
-        approx::assert_relative_eq!(noise * (1.0 - 1.0 / 16.0), one, max_relative = 1e-12);
+    fn signal_and_noise_add_up_to_the_mean_square_of_the_examples() {
+        let (model, batch) = (model(), batch(16));
+        let (each, mean) = squares(&model, &batch);
+        let one = each.iter().sum::<f64>() / 16.0;
+        let Noise { signal, noise, .. } = Noise::of(&model, &batch).unwrap();
+        approx::assert_relative_eq!(signal + noise, one, max_relative = 1e-12);
+        approx::assert_relative_eq!(signal + noise / 16.0, mean, max_relative = 1e-12);
         assert!(
             noise > 0.0 && signal < noise,
-            "targets drawn at random have more noise than signal: {found:?}"
+            "targets drawn at random have more noise than signal: {noise}, {signal}"
         );
+    }
+
+    #[test]
+    fn of_equal_examples_the_signal_is_the_whole_square() {
+        let one = batch(2).part(0..1);
+        let same = Batch { x: one.x.repeat(4), y: one.y.repeat(4), rows: 4, length: 6 };
+        let (each, _) = squares(&model(), &one);
+        let found = Noise::of(&model(), &same).unwrap();
+        approx::assert_relative_eq!(found.signal, each[0], max_relative = 1e-12);
     }
 
     #[test]

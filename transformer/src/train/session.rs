@@ -137,8 +137,8 @@ impl Session {
             let (last, asked) = (step == config.max_iters, ranks.any(stop.load(Ordering::Relaxed)));
             let line = written.then(|| -> Result<Measurement> {
                 let (start, from) = since;
-                let tokens = (step - from) * config.tokens_per_update();
-                let tokens_per_second = tokens as f64 / start.elapsed().as_secs_f64();
+                let seconds = start.elapsed().as_secs_f64();
+                let tokens_per_second = rate(from, step, config.tokens_per_update(), seconds);
                 let val_loss = match (last, evaluated) {
                     (true, _) => Some(self.trainer.whole_loss()?),
                     (_, true) => Some(self.trainer.estimate_loss()?),
@@ -215,5 +215,21 @@ impl Session {
             Some(Disk { run, metrics, .. }) => self.trainer.save(run, self.best, is_best, metrics),
             None => Ok(()),
         }
+    }
+}
+
+/// Tokens a second, of the updates after `from` up to `step`.
+fn rate(from: usize, step: usize, tokens_per_update: usize, seconds: f64) -> f64 {
+    ((step - from) * tokens_per_update) as f64 / seconds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_counts_only_the_tokens_since_the_line_before() {
+        assert_eq!(rate(90, 100, 64, 2.0), 320.0);
+        assert_eq!(rate(0, 1, 64, 0.5), 128.0);
     }
 }

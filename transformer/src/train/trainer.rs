@@ -217,3 +217,6 @@ pub(super) fn total_loss(
     }
     Ok((sum, targets))
 }
+
+#[cfg(test)]
+mod tests;
