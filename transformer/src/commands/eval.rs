@@ -103,7 +103,8 @@ pub fn run(flags: &Flags) -> Result<()> {
     }
     let is_file = flags.data.is_some() || trained.data.is_some();
     show(&found, flags.split, &tokenizer, &name(flags.split, &corpus, &dataset.name, is_file));
-    if let (Some(floor), Split::Val) = (dataset.floor, flags.split) {
+    let whole = flags.tokens.is_none_or(|tokens| tokens >= dataset.validation.len()); // the floor is that of the whole part
+    if let (Some(floor), Split::Val, true) = (dataset.floor, flags.split, whole) {
         say(format!("the floor is {floor:.4}: {:.4} above it", found.loss() - floor));
     }
     Ok(())

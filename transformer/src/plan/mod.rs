@@ -31,12 +31,12 @@ impl Work {
     /// The work of a run after its first `done` updates, with `validation` tokens in the validation part.
     pub fn after(done: usize, config: &TrainConfig, validation: usize) -> Self {
         let TrainConfig { max_iters, eval_interval, eval_iters, batch_size, .. } = *config;
-        let on_the_way = (max_iters.saturating_sub(1) / eval_interval).saturating_sub(done / eval_interval);
+        let estimates = max_iters.div_ceil(eval_interval).saturating_sub(done / eval_interval);
         let of_each = eval_iters.saturating_mul(batch_size).saturating_mul(config.model.block_size);
         let at_the_end = validation.min(WHOLE).saturating_sub(1);
         Work {
             updates: max_iters.saturating_sub(done),
-            evaluated: on_the_way.saturating_mul(of_each).saturating_add(at_the_end),
+            evaluated: estimates.saturating_mul(of_each).saturating_add(at_the_end),
         }
     }
 }
@@ -142,10 +142,10 @@ mod tests {
             TrainConfig { max_iters: 100, eval_interval: 20, eval_iters: 3, ..Preset::Tiny.config() };
         let evaluation = 3 * 8 * 32;
         let count = |done| Work::after(done, &config, 1001);
-        // At 20, 40, 60, 80; and at 100 the whole validation part.
-        assert_eq!(count(0), Work { updates: 100, evaluated: 4 * evaluation + 1000 });
-        assert_eq!(count(39), Work { updates: 61, evaluated: 3 * evaluation + 1000 });
-        assert_eq!(count(40), Work { updates: 60, evaluated: 2 * evaluation + 1000 });
+        // At 20, 40, 60, 80 and 100; and at 100 the whole validation part as well.
+        assert_eq!(count(0), Work { updates: 100, evaluated: 5 * evaluation + 1000 });
+        assert_eq!(count(39), Work { updates: 61, evaluated: 4 * evaluation + 1000 });
+        assert_eq!(count(40), Work { updates: 60, evaluated: 3 * evaluation + 1000 });
         assert_eq!(count(100), Work { updates: 0, evaluated: 1000 });
     }
 

@@ -19,7 +19,7 @@ pub struct Seen {
     pub model: ModelConfig,
     /// What turns its ids into text.
     pub tokenizer: Tokenizer,
-    /// Its configuration, its text and its best evaluation.
+    /// Its configuration, its text and its lowest estimate of the validation loss.
     pub state: TrainerState,
     /// A line of figures after the other.
     pub metrics: Vec<Measurement>,
@@ -96,12 +96,6 @@ impl Seen {
     /// The last validation loss, in nats per token, and its step.
     pub fn last_validation(&self) -> Option<(usize, f64)> {
         self.metrics.iter().rev().find_map(|line| line.val_loss.map(|loss| (line.step, loss)))
-    }
-
-    /// The lowest validation loss, and its step.
-    pub fn best_validation(&self) -> Option<(usize, f64)> {
-        let evaluated = self.metrics.iter().filter_map(|line| line.val_loss.map(|loss| (line.step, loss)));
-        evaluated.min_by(|a, b| a.1.total_cmp(&b.1))
     }
 
     /// The entropy of the text, where it is known.

@@ -27,22 +27,29 @@ pub fn ends(runs: &[Seen]) -> String {
         let step = run.last().map_or(0, |line| line.step);
         let tokens = step * run.state.config.tokens_per_update();
         let loss = |loss: Option<f64>| loss.map_or("–".to_owned(), |loss| format!("{loss:.4}"));
-        let best = run.best_validation();
         let cells = [
             grouped(parameters(run) as f64),
             step.to_string(),
             number(tokens as f64),
             loss(run.last().map(|line| line.train_loss)),
             loss(run.last_validation().map(|(_, loss)| loss)),
-            best.map_or("–".to_owned(), |(step, loss)| format!("{loss:.4} at {step}")),
+            run.state.best.map_or("–".to_owned(), |best| format!("{:.4} at {}", best.val_loss, best.step)),
             loss(run.floor()),
             run.speed().map_or("–".to_owned(), grouped),
         ];
         let cells: String = cells.iter().map(|cell| format!("<td class=n>{cell}")).collect();
         format!("<tr><th scope=row><span class={}>■</span> {}{cells}", class_of(i), escape(&run.name))
     };
-    let heads =
-        ["parameters", "updates", "tokens", "training loss", "validation loss", "best", "floor", "tokens/s"];
+    let heads = [
+        "parameters",
+        "updates",
+        "tokens",
+        "training loss",
+        "validation loss",
+        "lowest estimate",
+        "floor",
+        "tokens/s",
+    ];
     let heads: String = heads.iter().map(|head| format!("<th class=n scope=col>{head}")).collect();
     let rows: String = runs.iter().enumerate().map(row).collect();
     format!("<div class=scroll tabindex=0><table><tr><th scope=col>run{heads}{rows}</table></div>")
@@ -155,10 +162,11 @@ mod tests {
     use crate::model::ModelConfig;
     use crate::run_dir::metrics::Measurement;
     use crate::train::config::TrainConfig;
+    use crate::train::state::Best;
     use serde_json::json;
 
     /// Batches of 3·5 tokens, two an update.
-    fn run(metrics: Vec<Measurement>) -> Seen {
+    fn run(metrics: Vec<Measurement>, best: Option<Best>) -> Seen {
         let model = ModelConfig {
             n_layer: 1,
             n_head: 1,
@@ -174,7 +182,7 @@ mod tests {
             ..TrainConfig::default()
         };
         let data = json!({"name": "text", "train_tokens": 90, "validation_tokens": 10, "fingerprint": ""});
-        let state = json!({"step": 40, "generators": {}, "best": null, "data": data, "config": config});
+        let state = json!({"step": 40, "generators": {}, "best": best, "data": data, "config": config});
         Seen {
             name: "a".to_owned(),
             model,
@@ -212,18 +220,18 @@ mod tests {
         // Embeddings 7·4 + 5·4, two norms of 4, 4·12 and 4·4 of attention, twice 4·16 of the MLP, and the last norm.
         let parameters = 28 + 20 + 8 + 48 + 16 + 128 + 4;
         assert_eq!(
-            cells(&ends(&[run(metrics)])),
+            cells(&ends(&[run(metrics, Some(Best { val_loss: 1.4375, step: 20 }))])),
             [
                 &*parameters.to_string(),
                 "40",
                 "1.2 k", // 40 updates of 30 tokens
                 "1.2500",
                 "1.7500",       // the last one that there is
-                "1.5000 at 20", // the lowest
+                "1.4375 at 20", // the lowest estimate, as the run remembers it
                 "0.2500",
                 "300", // the middle of five
             ]
         );
-        assert_eq!(cells(&ends(&[run(vec![])]))[1..], ["0", "0", "–", "–", "–", "–", "–"]);
+        assert_eq!(cells(&ends(&[run(vec![], None)]))[1..], ["0", "0", "–", "–", "–", "–", "–"]);
     }
 }

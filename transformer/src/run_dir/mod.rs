@@ -6,7 +6,7 @@
 //! | `config.toml`             | every flag of the run, for `train --config`                              |
 //! | `tokenizer.json`          | the tokenizer (and `tokenizer_config.json`, which says how to load it)   |
 //! | `model.safetensors`       | the weights of the last checkpoint                                       |
-//! | `best.safetensors`        | the weights of the checkpoint with the lowest validation loss            |
+//! | `best.safetensors`        | the weights of the checkpoint whose validation loss was estimated lowest |
 //! | `trainer.json`            | step, random streams, data, configuration: see [`TrainerState`]          |
 //! | `optimizer.safetensors`   | the optimiser's moments                                                  |
 //! | `metrics.jsonl`           | one line of measurements after the other                                 |
@@ -78,7 +78,7 @@ pub enum Weights {
     /// Those of the last checkpoint.
     #[default]
     Last,
-    /// Those of the checkpoint with the lowest validation loss.
+    /// Those of the checkpoint with the lowest estimate of the validation loss.
     Best,
 }
 

@@ -135,15 +135,13 @@ impl Session {
             let ranks = Rc::clone(&self.trainer.ranks);
             let config = &self.trainer.config;
             let (last, asked) = (step == config.max_iters, ranks.any(stop.load(Ordering::Relaxed)));
+            let mut estimate = None;
             let line = written.then(|| -> Result<Measurement> {
                 let (start, from) = since;
                 let seconds = start.elapsed().as_secs_f64();
                 let tokens_per_second = rate(from, step, config.tokens_per_update(), seconds);
-                let val_loss = match (last, evaluated) {
-                    (true, _) => Some(self.trainer.whole_loss()?),
-                    (_, true) => Some(self.trainer.estimate_loss()?),
-                    _ => None,
-                };
+                estimate = evaluated.then(|| self.trainer.estimate_loss()).transpose()?;
+                let val_loss = if last { Some(self.trainer.whole_loss()?) } else { estimate };
                 since = (Instant::now(), step);
                 let Update { loss: train_loss, lr, grad_norm } = update;
                 let floor = self.trainer.dataset.floor;
@@ -159,7 +157,7 @@ impl Session {
                     .same(fingerprint(&self.trainer.model), "weights")
                     .map_err(|error| self.intact(error))?;
             }
-            let written = self.write(line.as_ref(), layers.as_ref(), evaluated || asked);
+            let written = self.write(line.as_ref(), layers.as_ref(), evaluated || asked, estimate);
             if evaluated {
                 since = (Instant::now(), step); // nor is what was written counted
             }
@@ -195,20 +193,21 @@ impl Session {
         line: Option<&Measurement>,
         layers: Option<&LayersLine>,
         checkpoint: bool,
+        estimate: Option<f64>,
     ) -> Result<()> {
-        let val_loss = line.and_then(|line| line.val_loss);
         if let (Some(disk), Some(line)) = (&mut self.disk, line) {
             disk.record(line, layers)?;
-            if val_loss.is_some() {
+            if line.val_loss.is_some() {
                 disk.snapshots.append(&Snapshot::of(&self.trainer)?)?;
             }
         }
-        if checkpoint { self.checkpoint(val_loss) } else { Ok(()) }
+        if checkpoint { self.checkpoint(estimate) } else { Ok(()) }
     }
 
-    fn checkpoint(&mut self, val_loss: Option<f64>) -> Result<()> {
-        let is_best = val_loss.is_some_and(|loss| self.best.is_none_or(|best| loss < best.val_loss));
-        if let (Some(val_loss), true) = (val_loss, is_best) {
+    /// Saves the weights; as the best ones too if no estimate, which are all of the same batches, has been lower.
+    fn checkpoint(&mut self, estimate: Option<f64>) -> Result<()> {
+        let is_best = estimate.is_some_and(|loss| self.best.is_none_or(|best| loss < best.val_loss));
+        if let (Some(val_loss), true) = (estimate, is_best) {
             self.best = Some(Best { val_loss, step: self.trainer.step() });
         }
         match &mut self.disk {

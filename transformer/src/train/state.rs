@@ -14,7 +14,7 @@ pub struct TrainerState {
     pub step: usize,
     /// How far each stream of random numbers has been read.
     pub generators: BTreeMap<Purpose, Position>,
-    /// The lowest validation loss so far, in nats per token, and the step at which it was.
+    /// The lowest estimate of the validation loss so far, and the step at which it was.
     pub best: Option<Best>,
     /// The text that is trained on.
     pub data: DataIdentity,
@@ -25,10 +25,10 @@ pub struct TrainerState {
     pub changed: Option<usize>,
 }
 
-/// The best evaluation of a run.
+/// The best weights of a run: those whose validation loss was [estimated](super::Trainer::estimate_loss) lowest.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Best {
-    /// The validation loss, in nats per token.
+    /// The estimate, in nats per token. (The last step's loss in `metrics.jsonl` is that of the whole part.)
     pub val_loss: f64,
     /// The number of updates that were done.
     pub step: usize,

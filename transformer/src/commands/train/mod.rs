@@ -244,7 +244,7 @@ fn say_where(session: &Session, out_dir: &Path, begun: Instant) {
     let (dir, word, best) = (out_dir.display(), shell_word(out_dir), session.best());
     say(format!("\ntook {}; saved in {dir}: model.safetensors (the last)", clock(begun.elapsed())));
     if let Some(best) = best {
-        say(format!("and best.safetensors (step {}, validation loss {:.4})", best.step, best.val_loss));
+        say(format!("and best.safetensors (step {}: the lowest estimate, {:.4})", best.step, best.val_loss));
     }
     say(format!("how it went, as a page: {dir}/report.html"));
     say("\nnext:");
