@@ -7,7 +7,7 @@ use crate::kernels::{pointwise, rows};
 use crate::shape::Axes;
 use crate::{Float, Shape, Tensor};
 
-/// So many numbers are worth a call of their own.
+/// From so many numbers on, a row is worth a call of its own.
 const LONG: usize = 16;
 
 impl<T: Float> Tensor<T> {

@@ -138,7 +138,7 @@ impl Deref for Shape {
 impl FromIterator<usize> for Shape {
     fn from_iter<I: IntoIterator<Item = usize>>(sizes: I) -> Self {
         let mut axes = Axes::new();
-        sizes.into_iter().for_each(|size| axes.push(size)); // for few numbers faster than to ask how many come
+        sizes.into_iter().for_each(|size| axes.push(size)); // faster than `collect` for a few: it asks how many come
         Shape(axes)
     }
 }

@@ -72,7 +72,7 @@ impl<T: Float> Node<T> {
         self.op.as_ref().map_or("leaf", |op| op.name())
     }
 
-    /// Gives back the memory of what an op has computed, and has `nothing` for it; a leaf keeps its value.
+    /// Gives back the memory of what an op has computed, and puts `nothing` in its place; a leaf keeps its value.
     fn free(&mut self, nothing: &Tensor<T>) {
         if self.op.is_some() {
             self.value = nothing.clone();

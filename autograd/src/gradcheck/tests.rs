@@ -1,4 +1,4 @@
-//! The judge himself: how small an error he finds, and what he says of kinks and of noise.
+//! The judge itself: how small an error it finds, and what it says of kinks and of noise.
 
 use super::*;
 

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Rows lie `ld` numbers apart, a multiple of [`PADDING`], so that every register is whole. What a product has left
-//! beyond a row's position is unspecified: forward it becomes −∞ first, whose power is 0; back it is computed like the
-//! rest and replaced by 0.
+//! beyond a row's position is unspecified: in the last register that a row needs it is computed like the rest and replaced
+//! by 0, forward and back; forward, the registers after it are set to 0.
 
 use super::lanes::{self, Kernel, Lanes, Simd};
 use super::maths::exp;
@@ -135,7 +135,7 @@ impl<T: Simd> Kernel<T> for Forward<'_, T> {
                     total[r] = total[r].add(e);
                     e.store(x);
                 }
-                // Not the power of −∞: on some processors numbers below the smallest take a hundred cycles to make.
+                // Were what is hidden −∞, its power would be a number below the smallest: on some processors a hundred cycles.
                 let e = seen_of(exp(L::load(rest).mul_add(scale, shift)), seen - whole.len(), zero);
                 total[r] = total[r].add(e);
                 e.store(rest);

@@ -84,6 +84,7 @@ fn exp_parts<L: Lanes>(x: L) -> (L, L) {
     (n, sum.mul(r).mul_add(r, r))
 }
 
+/// eˣ
 #[inline(always)]
 pub(crate) fn exp<L: Lanes>(x: L) -> L {
     let (least, largest) = L::Scalar::EXP_RANGE;
@@ -92,8 +93,8 @@ pub(crate) fn exp<L: Lanes>(x: L) -> L {
     em1.add(constant(1.0)).scale_by_power_of_two(n)
 }
 
-/// The same where some x may be −∞, a masked score: what is too small for a number is not computed and rounded to 0, which
-/// takes some processors a hundred cycles, but set to 0.
+/// eˣ where some x may be −∞, a masked score: where eˣ rounds to 0 it is set to 0. On the way there `exp` would make a number
+/// below the smallest normal one, which takes some processors a hundred cycles.
 #[inline(always)]
 fn exp_or_zero<L: Lanes>(x: L) -> L {
     let (least, zero) = (constant::<L>(L::Scalar::EXP_RANGE.0), constant(0.0));

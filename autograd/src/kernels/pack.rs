@@ -140,6 +140,7 @@ fn transpose<L: Lanes>(x: &[L::Scalar], ldx: usize, y: &mut [L::Scalar], ldy: us
     let mut rows = [L::splat(L::ZERO); 16];
     for i in 0..L::N {
         rows[i] = L::load(&x[i * ldx..]);
+        L::prefetch(x.as_ptr().wrapping_add(i * ldx + 2 * L::N)); // two blocks ahead: N rows are more streams than processors foresee
     }
     let mut stage = 1;
     while stage < L::N {

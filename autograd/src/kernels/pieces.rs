@@ -9,7 +9,8 @@ use std::ops::Range;
 /// thousand times slower, products that it can finish have to reach the threads as well.
 pub(super) const WORTH_A_THREAD: usize = if cfg!(miri) { 1 << 9 } else { 1 << 18 };
 
-/// What a product takes, in multiply-adds. One of few rows takes as long as it takes to read B.
+/// What a product takes, in multiply-adds of a large one. Below some 16 rows the time goes into reading B, which fewer rows
+/// do not shorten.
 pub(super) fn work(plan: &MatMul) -> usize {
     plan.m.max(16) * plan.k * plan.n
 }

@@ -292,12 +292,16 @@ impl Drop for Restore {
 #[cfg(test)]
 pub(crate) fn on_threads<R>(n: usize, f: impl FnOnce() -> R) -> R {
     static TURN: Mutex<()> = Mutex::new(());
+    struct Back(usize);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            set_threads(self.0);
+        }
+    }
     let _turn = lock(&TURN);
-    let before = threads();
+    let _back = Back(threads()); // after a failed test, too
     set_threads(n);
-    let result = f();
-    set_threads(before);
-    result
+    f()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -351,9 +355,11 @@ mod tests {
 
     #[test]
     fn pieces_that_panic_on_several_threads_at_once_do_not_fail_the_next_job() {
+        let mut team = Team::of(3);
         for _ in 0..if cfg!(miri) { 3 } else { 100 } {
-            assert!(catch_unwind(|| for_each_piece(8, |_| panic!("every piece"))).is_err());
-            for_each_piece(8, |_| ());
+            let failed = catch_unwind(AssertUnwindSafe(|| team.run(8, &|_| panic!("every piece"))));
+            assert!(failed.is_err());
+            team.run(8, &|_| ());
         }
     }
 }

@@ -132,7 +132,9 @@ fn subject(flags: &Flags) -> Result<(Gpt<Tensor<f64>>, Batch, String)> {
             };
             let ids = tokenizer.encode(&text)?;
             enough(&ids, 4, &tokenizer).map_err(|error| {
-                error.in_file(flags.from.as_path()).way_out("give a longer text by --text") // two windows
+                error
+                    .in_file(config.data.as_deref().unwrap_or(&flags.from))
+                    .way_out("give a longer text by --text") // two windows
             })?;
             let length = if model.numel() > 1_000_000 { 6 } else { 16 }.min(longest).min(ids.len() / 2 - 1);
             Batch::cut(&Tokens::new(&ids), [0, ids.len() / 2], length)?

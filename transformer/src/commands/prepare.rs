@@ -9,6 +9,7 @@ use crate::data::corpus::Corpus;
 use crate::data::tokenizer::{Choice, Tokenizer};
 use crate::error::{Error, Result};
 use crate::files::{self, shell_word};
+use crate::run_dir::RunDir;
 use crate::train::config::TrainConfig;
 use clap::Args;
 use std::fs;
@@ -54,6 +55,11 @@ pub struct Flags {
 /// If the text or the tokenizer cannot be read, the ids do not fit into the format, or the files are there already.
 pub fn run(flags: &Flags) -> Result<()> {
     let out = &flags.out;
+    if RunDir::is_at(out) {
+        return Err(Error::new("this directory holds a run, whose tokenizer.json would be replaced")
+            .in_file(out)
+            .way_out("name another --out"));
+    }
     let paths = FILES.map(|name| out.join(name));
     let there = paths.iter().find(|path| path.exists());
     if let Some(file) = there.filter(|_| !flags.overwrite) {
@@ -91,12 +97,19 @@ fn write(corpus: &Corpus, tokenizer: &Tokenizer, format: Format, out: &Path) -> 
     let [train, validation, description] = FILES.map(|name| beside.path().join(name));
     let ids = corpus.write(tokenizer, format, [&train, &validation])?;
     tokenizer.save(&description)?;
+    let beside = beside.keep(); // from here on the new files are complete, and are not thrown away
+    replace(&beside, out)
+        .map_err(|error| error.way_out(format!("the new files are in {}", beside.display())))?;
+    Ok(ids)
+}
+
+fn replace(beside: &Path, out: &Path) -> Result<()> {
     for name in FILES.iter().rev() {
         files::remove(&out.join(name))?;
     }
     for name in FILES {
-        files::rename(&beside.path().join(name), &out.join(name))?;
+        files::rename(&beside.join(name), &out.join(name))?;
     }
     files::sync_directory(&out.join(FILES[0]))?;
-    Ok(ids)
+    fs::remove_dir(beside).map_err(|error| Error::io("remove", beside, &error))
 }

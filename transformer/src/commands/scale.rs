@@ -153,8 +153,8 @@ fn go_on(flags: &Flags, source: &Source, vocab_size: usize, known: &Path) -> Res
     match same {
         true => Ok(scaling),
         false => Err(Error::new(format!(
-            "another ladder is kept here: {}, {} minutes, seeds {:?}",
-            plan.data, plan.budget_minutes, plan.seeds
+            "another ladder is kept here: {}, {} minutes, seeds {:?}, rungs {:?} and then {}, updates {:?}",
+            plan.data, plan.budget_minutes, plan.seeds, plan.rungs, plan.held_out, plan.updates
         ))
         .in_file(known)
         .way_out(way_out)),

@@ -164,9 +164,9 @@ impl IdFiles {
     fn written_with(&self, tokenizer: &Tokenizer) -> Result<()> {
         match &self.tokenizer {
             Some(beside) if Tokenizer::load(beside)? != *tokenizer => {
-                Err(Error::new("the ids were written with this tokenizer, and the model has another one")
+                Err(Error::new("the ids were written with this tokenizer, and another one is used here")
                     .in_file(beside)
-                    .way_out("name a text as --data, or ids that the model's tokenizer has written"))
+                    .way_out("leave out --tokenizer for a new run; for a model of another tokenizer name a text as --data, or its own ids"))
             }
             _ => Ok(()),
         }

@@ -155,7 +155,7 @@ impl<'a> Climb<'a> {
         let place = |error: Error| error.at(format!("rung {}", job.rung));
         trainer.update(batch).map_err(place)?;
         if looks_at(trainer.step(), job.updates) {
-            let loss = loss(&trainer.model, &self.look)?;
+            let loss = loss(&trainer.model, &self.look).map_err(place)?;
             notes.curve.push((trainer.step(), *tokens, loss));
         }
         Ok(())
@@ -229,8 +229,11 @@ fn loss(model: &Gpt<Tensor<f32>>, batches: &[Batch]) -> Result<f64> {
     if LOSSES.contains(&loss) {
         return Ok(loss);
     }
-    Err(Error::new(format!("a model ended with a loss of {loss}, to which no law can be fitted"))
-        .way_out("take a text in which there is something to guess"))
+    let way_out = match loss.is_finite() {
+        true => "take a text in which there is something to guess",
+        false => "its training has left what numbers can hold: give another --seed, or other --rungs",
+    };
+    Err(Error::new(format!("a model has a loss of {loss}, to which no law can be fitted")).way_out(way_out))
 }
 
 /// Whether to look after this update: at about u/2ᵏᐟ² for k = 0, 1, …

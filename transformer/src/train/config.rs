@@ -62,7 +62,7 @@ pub struct TrainConfig {
     pub max_iters: usize,
     /// The updates from one evaluation (and checkpoint) to the next.
     pub eval_interval: usize,
-    /// The batches of an evaluation on the way; the last one goes through the whole validation part.
+    /// The batches of an estimate of the validation loss; after the last update the whole part is measured as well.
     pub eval_iters: usize,
     /// The updates from one line of metrics to the next.
     pub log_interval: usize,

@@ -107,7 +107,7 @@ impl Session {
         Ok(())
     }
 
-    /// The best evaluation so far.
+    /// The lowest estimate of the validation loss so far.
     pub fn best(&self) -> Option<Best> {
         self.best
     }
@@ -150,7 +150,9 @@ impl Session {
             let line = line.transpose()?;
             if evaluated || asked {
                 let val_loss = line.as_ref().and_then(|line| line.val_loss);
-                self.trainer.check(val_loss).map_err(|error| self.intact(error))?; // before a good checkpoint is replaced
+                for loss in [estimate, val_loss] {
+                    self.trainer.check(loss).map_err(|error| self.intact(error))?; // before a good checkpoint is replaced
+                }
             }
             if ranks.size() > 1 && (evaluated || asked) {
                 ranks

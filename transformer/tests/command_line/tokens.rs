@@ -198,7 +198,7 @@ fn ids_of_another_tokenizer_are_not_evaluated_as_if_they_were_the_run_s() {
     let eval = ["eval", "--from", run.to_str().expect("UTF-8"), "--data"];
     refused(
         transformer(&eval, &ids),
-        &["ids/tokenizer.json", "the model has another one", "way out: name a text"],
+        &["ids/tokenizer.json", "another one is used here", "way out: leave out --tokenizer"],
     );
     fs::remove_file(ids.join("tokenizer.json")).expect("a tokenizer");
     refused(

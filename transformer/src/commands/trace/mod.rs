@@ -6,7 +6,7 @@ mod subject;
 mod walk;
 mod why;
 
-use super::out::{print, say};
+use super::out::{print, say, warn};
 use super::text::text_of_flag;
 use crate::check::{self, plant, plant_in};
 use crate::cli::{count, number};
@@ -128,10 +128,15 @@ pub fn run(flags: &Flags) -> Result<()> {
     let trace = build(&subject, &recording, found.as_ref(), &command(flags, checks));
     if let Some(path) = &flags.json {
         let json = serde_json::to_string(&trace).map_err(|error| Error::new(error.to_string()))?;
-        write(path, &json, &trace)?;
+        if path == Path::new("-") {
+            say(json); // and nothing else
+        } else {
+            say(write(path, &json, &trace)?);
+        }
     }
     if let Some(path) = &flags.html {
-        write(path, &page(&trace)?, &trace)?;
+        let told = write(path, &page(&trace)?, &trace)?;
+        if flags.json.as_deref() == Some(Path::new("-")) { warn(told) } else { say(told) }
     }
     if flags.json.is_some() || flags.html.is_some() {
         return Ok(());
@@ -174,7 +179,7 @@ fn command(flags: &Flags, checks: usize) -> String {
         words.push(format!("--preset {}", preset.name()));
     }
     if let Some(text) = &flags.text {
-        words.push(format!("--text {text:?}"));
+        words.push(format!("--text {}", shell_word(Path::new(text))));
     }
     if let Some(path) = flags.by {
         words.push(format!("--by {path}"));
@@ -189,19 +194,15 @@ fn command(flags: &Flags, checks: usize) -> String {
     words.join(" ")
 }
 
-fn write(path: &Path, content: &str, trace: &Trace) -> Result<()> {
-    if path == Path::new("-") {
-        say(content);
-        return Ok(());
-    }
+/// Writes a file, and returns what there is to say of it.
+fn write(path: &Path, content: &str, trace: &Trace) -> Result<String> {
     write_atomically(path, |file| file.write_all(content.as_bytes()))?;
-    say(format!(
+    Ok(format!(
         "{}: {} steps over {} nodes, {:.2} MB{}",
         path.display(),
         trace.steps.len(),
         trace.nodes.len(),
         content.len() as f64 / 1e6,
         if trace.ok { "" } else { "; something is WRONG" }
-    ));
-    Ok(())
+    ))
 }
