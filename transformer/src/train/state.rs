@@ -25,7 +25,7 @@ pub struct TrainerState {
     pub changed: Option<usize>,
 }
 
-/// The best weights of a run: those whose validation loss was [estimated](super::Trainer::estimate_loss) lowest.
+/// The best weights of a run: those whose validation loss was [estimated](super::trainer::Trainer::estimate_loss) lowest.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Best {
     /// The estimate, in nats per token. (The last step's loss in `metrics.jsonl` is that of the whole part.)
