@@ -153,7 +153,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn ids(tokens: &Tokens) -> Vec<usize> {
+    pub(super) fn ids(tokens: &Tokens) -> Vec<usize> {
         let mut ids = Vec::new();
         tokens.copy(0, tokens.len(), &mut ids).unwrap();
         ids

@@ -133,15 +133,9 @@ pub fn clear(directory: &Path, dataset: &Dataset) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::ids;
     use super::*;
     use crate::data::tokenizer::TokenizerKind;
-    use crate::data::tokens::Tokens;
-
-    fn ids(tokens: &Tokens) -> Vec<usize> {
-        let mut ids = Vec::new();
-        tokens.copy(0, tokens.len(), &mut ids).unwrap();
-        ids
-    }
 
     #[test]
     fn kept_ids_are_used_again_by_the_same_text_and_tokenizer_and_by_no_other() {
